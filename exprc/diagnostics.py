@@ -1,0 +1,58 @@
+"""Diagnostics as data, and the three classes of failure with their exit codes.
+
+Owns what a message *is*; `exprc.cli.render` turns it into text or JSON, `exprc.errors` holds the catalog of codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exprc.source import Span
+
+EXIT_USER, EXIT_USAGE, EXIT_LIMIT, EXIT_BUG = 1, 2, 3, 70
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A span with a short text; the primary one is underlined with carets, the others with dashes."""
+
+    span: Span
+    text: str = ""
+    primary: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake.  `message` stands alone: lower-case, no full stop; the remedy is in `help` only."""
+
+    code: str
+    message: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: tuple[str, ...] = ()
+    severity: str = "error"  # error | warning | lint
+
+
+class ExprcError(Exception):
+    """Compilation ended with diagnostics.  Subclasses say whose fault it is."""
+
+    exit_code = EXIT_USER
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("; ".join(d.message for d in diagnostics))
+        self.diagnostics = diagnostics
+
+
+class UserError(ExprcError):
+    """The program or the request is wrong."""
+
+
+class KnownLimit(ExprcError):
+    """A form of the language that this version does not build, or a stated bound that is exceeded."""
+
+    exit_code = EXIT_LIMIT
+
+
+class InternalError(Exception):
+    """A bug of exprc: a broken invariant, never the user's fault."""

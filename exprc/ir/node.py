@@ -1,0 +1,137 @@
+"""Nodes: immutable, hash-consed, with one or more typed results.
+
+Equal expressions are the same object, so common subexpressions vanish without a pass; equality is identity.  A node
+carries no position and no name: those are side tables of whoever needs them.  Names no operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from exprc.ir.op import Op
+from exprc.ir.types import Type
+
+
+class Node:
+    """An operation applied to arguments, with static attributes.  Made by `make` only."""
+
+    __slots__ = ("__weakref__", "args", "attrs", "op", "types")
+
+    op: Op
+    args: tuple[Node, ...]
+    attrs: tuple[Any, ...]
+    types: tuple[Type, ...]
+
+    @property
+    def type(self) -> Type:
+        """The type of the only result."""
+        (only,) = self.types
+        return only
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the only result."""
+        return self.type.dtype
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The shape of the only result."""
+        return self.type.shape
+
+    @property
+    def kind(self) -> str:
+        """The kind of the operation."""
+        return self.op.kind
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name}{list(self.attrs) if self.attrs else ''} : {', '.join(str(t) for t in self.types)}>"[:200]
+
+
+class Function(NamedTuple):
+    """A closed graph: parameter types, and results in terms of `arg` leaves (one for each parameter)."""
+
+    parameters: tuple[Type, ...]
+    results: tuple[Node, ...]
+
+
+# Interning is invisible but for identity: an entry lives as long as its node does.
+_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+
+
+def make(op: Op, args: tuple[Node, ...] = (), attrs: tuple[Any, ...] = ()) -> Node:
+    """The node of `op` with these arguments and attributes; its type rule is asked once, at the first making."""
+    key = (op, args, attrs)
+    found = _interned.get(key)
+    if found is not None:
+        return found
+    inferred = op.infer(tuple(arg.type for arg in args), attrs) if op.kind != "project" else op.infer(args, attrs)
+    node = object.__new__(Node)
+    node.op, node.args, node.attrs = op, args, attrs
+    node.types = inferred if isinstance(inferred, tuple) else (inferred,)
+    _interned[key] = node
+    return node
+
+
+def toposort(roots: Iterable[Node]) -> list[Node]:
+    """Every node reachable from the roots, arguments before users; the order depends on the graph only."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    for root in roots:
+        if root in seen:
+            continue
+        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(root.args))]
+        seen.add(root)
+        while stack:
+            node, arguments = stack[-1]
+            for argument in arguments:
+                if argument not in seen:
+                    seen.add(argument)
+                    stack.append((argument, iter(argument.args)))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def substitute(roots: tuple[Node, ...], replace: dict[Node, Node]) -> tuple[Node, ...]:
+    """The roots with nodes replaced; users of replaced nodes are made anew.  Bodies of functions are left alone."""
+    return rebuild(roots, lambda node, args: node if args == node.args else make(node.op, args, node.attrs), replace)
+
+
+def rebuild(
+    roots: tuple[Node, ...],
+    step: Callable[[Node, tuple[Node, ...]], Node],
+    known: dict[Node, Node] | None = None,
+) -> tuple[Node, ...]:
+    """The roots with every node replaced by `step(node, new arguments)`, arguments first.
+
+    `known` maps nodes that are replaced as they stand; it is extended in place by what was found.
+    """
+    done = {} if known is None else known
+    for root in roots:
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if node in done:
+                stack.pop()
+                continue
+            missing = [argument for argument in node.args if argument not in done]
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            done[node] = step(node, tuple([done[argument] for argument in node.args]))
+            stack.pop()
+    return tuple(done[root] for root in roots)
+
+
+def uses(roots: Iterable[Node]) -> dict[Node, list[Node]]:
+    """For each reachable node its users, in topological order."""
+    table: dict[Node, list[Node]] = {}
+    for node in toposort(roots):
+        table.setdefault(node, [])
+        for argument in node.args:
+            table[argument].append(node)
+    return table

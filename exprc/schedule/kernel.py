@@ -1,0 +1,233 @@
+"""Kernels: what the schedule hands to the lowering, as immutable data.
+
+A plan is one function of the library: arguments, results, workspace buffers, and kernels that run one after another.
+A kernel streams over one axis in chunks of blocks of rows, or runs its statements once.  A statement is a nest of
+loops around a straight body of scalar work, a sequential loop, or a check.  All sizes are symbols.
+
+Owns the data and its meaning; must not know LLVM, targets or the graph's nodes.
+
+The order of sums is part of the meaning.  A nest that reduces with `add` over its vector axis keeps `LANES[dtype]`
+virtual lanes (entry j of the axis goes to lane j modulo lanes), combined pairwise by halves; further reduced axes are
+outer loops and add to the same lanes.  Where the vector axis is not reduced (or there is none) entries are added one
+after another.  At most `panel` additions are made in f32 before the partial sum is added to an f64 one.  An accumulator adds
+the nests' results block by block within a chunk, in f64; chunks are combined by a binary tree (`combine_order`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeAlias, Union
+
+from exprc.ir.index import Affine, Guard
+from exprc.ir.op import Op
+from exprc.ir.sizes import Size
+
+LANES = {"f64": 16, "f32": 32, "i64": 16, "i32": 32, "bool": 32}
+SUM_PANEL, PRODUCT_PANEL = 32, 256
+MOST_CHUNKS = 64
+PARTIALS_BYTES = 4 << 20
+
+ARGUMENT, RESULT, WORKSPACE, TILE, ACCUMULATOR = "argument", "result", "workspace", "tile", "accumulator"
+
+
+class Buffer(NamedTuple):
+    """Row-major contiguous memory.  A tile lives as long as one block, an accumulator as long as one chunk."""
+
+    name: str
+    dtype: str
+    shape: tuple[Size, ...]
+    space: str
+
+
+class Load(NamedTuple):
+    """An entry of a buffer; zero where a guard does not hold (and then nothing is read)."""
+
+    buffer: str
+    index: tuple[Affine, ...]
+    guards: tuple[Guard, ...]
+    dtype: str
+
+
+class Constant(NamedTuple):
+    """A literal.  Floats are given exactly by `value`, which may be inf, nan or -0.0."""
+
+    value: float | int | bool
+    dtype: str
+
+
+class IndexValue(NamedTuple):
+    """An index expression of loop variables and sizes as an integer."""
+
+    index: Affine
+    dtype: str = "i64"
+
+
+class Apply(NamedTuple):
+    """An elementwise operation on earlier instructions of the body, given by their numbers."""
+
+    op: Op
+    attrs: tuple[Any, ...]
+    args: tuple[int, ...]
+    dtype: str
+
+
+Instruction: TypeAlias = Union[Load, Constant, IndexValue, Apply]
+
+
+class Write(NamedTuple):
+    """Stores instruction `value` into `buffer[index]`.
+
+    Without `combine` it happens at every point of the nest.  With it (`add mul max min or and`) the values are reduced
+    over the nest's reduced axes first, and the index uses the other axes only; `accumulate` then combines the result
+    with what is in the buffer instead of replacing it.
+    """
+
+    buffer: str
+    index: tuple[Affine, ...]
+    value: int
+    combine: str = ""
+    accumulate: bool = False
+
+
+class Axis(NamedTuple):
+    """A loop variable that runs from 0 to `extent`, an expression of sizes and enclosing variables."""
+
+    name: str
+    extent: Affine
+
+
+class Nest(NamedTuple):
+    """Loops around a body.  `axes` are in loop order, the reduced ones last.
+
+    `vector` names the axis that runs in vector lanes ("" for none): the last of the reduced or the last of the others.
+    `unroll` names axes with the number of steps done at once, so that what is loaded once serves several results; it
+    never changes a result.
+    """
+
+    axes: tuple[Axis, ...]
+    reduced: frozenset[str]
+    body: tuple[Instruction, ...]
+    writes: tuple[Write, ...]
+    vector: str = ""
+    unroll: tuple[tuple[str, int], ...] = ()
+    panel: int = SUM_PANEL
+
+
+class Loop(NamedTuple):
+    """Statements repeated in order for variable = 0 .. extent (or downwards where `reverse`)."""
+
+    variable: str
+    extent: Affine
+    body: tuple[Statement, ...]
+    reverse: bool = False
+
+
+class Check(NamedTuple):
+    """A fault with `code`, `line` and `index` unless the entry of the buffer is positive (NaN is not)."""
+
+    buffer: str
+    index: tuple[Affine, ...]
+    code: int
+    line: int
+    position: Affine
+
+
+class Swap(NamedTuple):
+    """Copies buffer `source` over `target` (equal types): how a loop hands a state to its next step."""
+
+    target: str
+    source: str
+
+
+Statement: TypeAlias = Union[Nest, Loop, Check, Swap]
+
+
+class Accumulator(NamedTuple):
+    """A buffer that starts at the neutral element of `combine` in every chunk.
+
+    It is f64 for float sums and products, whatever the dtype of `target`, the result or workspace buffer of the same
+    shape that receives the combination of all chunks.
+    """
+
+    buffer: Buffer
+    combine: str
+    target: str
+
+
+class Stream(NamedTuple):
+    """The axis over which a kernel streams: `start` and `rows` are the variables with the first row and the number of
+    rows of the block at hand.  Chunks are the least multiple of `block` rows, not under `chunk`, of which at most
+    `chunk_limit` many cover `extent`."""
+
+    extent: Size
+    start: str
+    rows: str
+    block: int
+    chunk: int
+
+
+class Kernel(NamedTuple):
+    """One launch.  Without a stream the statements run once."""
+
+    name: str
+    stream: Stream | None
+    tiles: tuple[Buffer, ...]
+    accumulators: tuple[Accumulator, ...]
+    body: tuple[Statement, ...]
+
+
+class Requirement(NamedTuple):
+    """A fact about sizes that is checked on entry: `left == right` or `left <= right`, with its line."""
+
+    left: Size
+    relation: str
+    right: Size
+    line: int
+    text: str
+
+
+class Plan(NamedTuple):
+    """One function of the library."""
+
+    symbol: str
+    dims: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+    arguments: tuple[Buffer, ...]
+    results: tuple[Buffer, ...]
+    workspace: tuple[Buffer, ...]
+    kernels: tuple[Kernel, ...]
+
+
+def buffers_of(plan: Plan) -> dict[str, Buffer]:
+    """Every buffer of the plan by name, tiles and accumulators of its kernels included."""
+    found = {buffer.name: buffer for buffer in (*plan.arguments, *plan.results, *plan.workspace)}
+    for kernel in plan.kernels:
+        for buffer in kernel.tiles:
+            found[buffer.name] = buffer
+        for accumulator in kernel.accumulators:
+            found[accumulator.buffer.name] = accumulator.buffer
+    return found
+
+
+def statements_of(body: tuple[Statement, ...]) -> Iterator[Statement]:
+    """All statements, those within loops included, in order."""
+    pending = list(reversed(body))
+    while pending:
+        statement = pending.pop()
+        yield statement
+        if isinstance(statement, Loop):
+            pending.extend(reversed(statement.body))
+
+
+def chunk_limit(accumulator_bytes: int) -> int:
+    """How many chunks an axis is cut into at most, given the bytes of one chunk's accumulators.
+
+    The same rule stands in the lowering as code of the library, since sizes are symbols.
+    """
+    return max(1, min(MOST_CHUNKS, PARTIALS_BYTES // max(1, accumulator_bytes)))
+
+
+def chunk_length(extent: int, stream: Stream, limit: int) -> int:
+    """The number of rows in a chunk: a function of program and sizes only."""
+    least = max(stream.chunk, -(-extent // limit))
+    return -(-least // stream.block) * stream.block
