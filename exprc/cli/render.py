@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from exprc.cli.text import paint, safe, shown, width
@@ -183,12 +184,12 @@ def _snippet(source: Source, places: list[Place], gutter: int, colour: bool) -> 
 
 def _lines_to_show(places: list[Place]) -> list[int]:
     """Lines of labels, short insides of labels over several lines, and single lines between two shown ones."""
-    lines = set()
+    lines: set[int] = set()
     for place in places:
         inner = range(place.first_line + 1, place.last_line)
         lines.update((place.first_line, place.last_line), inner if len(inner) <= MOST_INNER_LINES else ())
     ordered = sorted(lines)
-    lines.update(low + 1 for low, high in zip(ordered, ordered[1:], strict=False) if high == low + 2)
+    lines.update(low + 1 for low, high in pairwise(ordered) if high == low + 2)
     return sorted(lines)
 
 

@@ -9,8 +9,16 @@ import unicodedata
 
 TAB = "    "
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-_STYLES = {"": "", "bold": "1", "error": "1;31", "warning": "1;33", "lint": "1;33", "note": "1;32", "help": "1;36",
-           "gutter": "1;34"}
+_STYLES = {
+    "bold": "1",
+    "error": "1;31",
+    "bug": "1;31",
+    "warning": "1;33",
+    "lint": "1;33",
+    "note": "1;32",
+    "help": "1;36",
+    "gutter": "1;34",
+}
 
 
 def shown(character: str) -> str:

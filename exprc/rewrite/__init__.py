@@ -1,0 +1,10 @@
+"""Rewriting: named rules as data, applied to a fixed point.
+
+What a legal rule is: same type and shape, never costlier, no kink convention changed, and one of three classes:
+`exact` (the same bits), `rounding` (equal within a few ulp of the largest intermediate term, wherever both sides are
+finite) and `improving` (judged against the true value: the error after is at most the error before, everywhere).
+"""
+
+from exprc.rewrite.engine import Applied, Rewritten, Settings, close, expand_composites, simplify
+
+__all__ = ["Applied", "Rewritten", "Settings", "close", "expand_composites", "simplify"]

@@ -71,7 +71,15 @@ class Apply(NamedTuple):
     dtype: str
 
 
-Instruction: TypeAlias = Union[Load, Constant, IndexValue, Apply]
+class Masked(NamedTuple):
+    """An earlier instruction where all guards hold, elsewhere zero (false)."""
+
+    value: int
+    guards: tuple[Guard, ...]
+    dtype: str
+
+
+Instruction: TypeAlias = Union[Load, Constant, IndexValue, Apply, Masked]
 
 
 class Write(NamedTuple):

@@ -1,0 +1,87 @@
+"""What one check of a program remembers: the report, the names of the program, the facts, the origins.
+
+Owns the tables that the other modules of this room fill.  Knows nothing of expressions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exprc.check.model import Fact
+from exprc.check.report import Report
+from exprc.check.scopes import Binding, Region, Scope
+from exprc.check.values import Value
+from exprc.ir.node import Node
+from exprc.ir.sizes import Size
+from exprc.ir.types import Type
+from exprc.source import Span
+
+
+class Later(NamedTuple):
+    """A name of the program and where it is defined, also if that is still to come."""
+
+    order: int
+    span: Span
+    form: str  # dim, input, …, definition, function
+
+
+class Context:
+    """The state of one check."""
+
+    __slots__ = (
+        "calls",
+        "defined",
+        "facts",
+        "globals",
+        "leaves",
+        "origins",
+        "report",
+        "suggestions",
+        "targets",
+        "unknown",
+    )
+
+    def __init__(self, defined: dict[str, Later], targets: frozenset[str]) -> None:
+        self.report = Report()
+        self.globals = Scope(None, Region(), 0, set())
+        self.defined = defined
+        self.targets = targets  # names with respect to which something is differentiated
+        self.facts: dict[tuple[Size, str, Size], Fact] = {}
+        self.origins: dict[Node, Span] = {}
+        self.leaves: dict[Node, Binding] = {}  # inputs and params
+        self.calls: dict[tuple[object, ...], Value] = {}  # results of calls of user's functions
+        self.unknown: set[str] = set()  # names that were reported
+        self.suggestions = 0
+
+    def remember(self, node: Node, span: Span) -> None:
+        """Note the expression that made a node first, and those that its making brought along."""
+        origins = self.origins
+        if node in origins:
+            return
+        pending = [node]
+        while pending:
+            current = pending.pop()
+            if current not in origins:
+                origins[current] = span
+                pending.extend(current.args)
+
+
+def leaf_with(context: Context, node: Node, size: Size) -> Binding | None:
+    """The declaration, among those that a value depends on, that brought a size into it."""
+    seen = {node}
+    queue = [node]
+    for current in queue:
+        binding = context.leaves.get(current)
+        if binding is not None and any(size.dims() & extent.dims() or size == extent for extent in current.shape):
+            return binding
+        for argument in current.args:
+            if argument not in seen and len(seen) < 1000:
+                seen.add(argument)
+                queue.append(argument)
+    return None
+
+
+def describe(type: Type) -> str:
+    """A type in words: `f64[n, d]`, `a scalar f64`."""
+    return str(type) if type.shape else f"a scalar {type.dtype}"
+

@@ -1,0 +1,232 @@
+"""From an expression to its value, without recursion.
+
+Owns the walk: each form of expression has a visitor, a generator that yields the expressions whose values it needs
+and returns its own value.  `evaluate` runs visitors on a stack of its own, so that depth costs memory only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeAlias
+
+from exprc.check.context import Context
+from exprc.check.meeting import Operand, Place, whole
+from exprc.check.names import name_value, report_unknown
+from exprc.check.operators import binary, choose, compare, logical, negated, negative, stacked, transposed
+from exprc.check.report import NOT_BUILT, counted
+from exprc.check.scopes import Scope, find
+from exprc.check.values import POISON, Several, Value
+from exprc.diagnostics import Label
+from exprc.ir.sizes import constant as constant_size
+from exprc.ops.leaves import constant
+from exprc.syntax import ast
+
+Result: TypeAlias = Value | Several
+Visit: TypeAlias = Generator[tuple[ast.Expression, Scope], Result, Result]
+Visitor: TypeAlias = Callable[[Context, Scope, ast.Expression], Visit]
+
+
+def evaluate(context: Context, scope: Scope, expression: ast.Expression) -> Result:
+    """The value of an expression; poison, after messages, where it has none."""
+    stack: list[tuple[Visit, ast.Expression]] = []
+    result: Result
+    while True:
+        leaf = _LEAVES.get(type(expression))
+        if leaf is not None:
+            result = leaf(context, scope, expression)
+        else:
+            visit = _VISITORS[type(expression)](context, scope, expression)
+            stack.append((visit, expression))
+            result = None  # type: ignore[assignment]  # what starts a generator
+        while stack:
+            visit, current = stack[-1]
+            try:
+                expression, scope = visit.send(result)
+                break
+            except StopIteration as done:
+                stack.pop()
+                result = done.value
+                if type(result) is Value and result.node is not None:
+                    context.remember(result.node, current.span)
+        else:
+            return result
+
+
+def single(context: Context, scope: Scope, expression: ast.Expression, result: Result) -> Value:
+    """The value of an expression that has to have one result."""
+    if type(result) is Value:
+        return result
+    assert isinstance(result, Several)
+    context.report.error(
+        "E0314",
+        f"{counted(len(result.values), 'result')} used as one value",
+        Label(expression.span, f"this has {counted(len(result.values), 'result')}"),
+        help="take them apart in a definition of their own: "
+        f"`{', '.join(chr(ord('a') + i) for i in range(min(len(result.values), 20)))} = …`",
+        frame=scope.frame,
+    )
+    return POISON
+
+
+def value_of(context: Context, scope: Scope, expression: ast.Expression) -> Generator[
+    tuple[ast.Expression, Scope], Result, Value
+]:
+    """Within a visitor: the value of an expression that has to have one result."""
+    return single(context, scope, expression, (yield expression, scope))
+
+
+def values_of(context: Context, scope: Scope, expressions: tuple[ast.Expression, ...]) -> Generator[
+    tuple[ast.Expression, Scope], Result, list[Value]
+]:
+    """Within a visitor: the values of several."""
+    values = []
+    for expression in expressions:
+        values.append(single(context, scope, expression, (yield expression, scope)))
+    return values
+
+
+def not_built(context: Context, scope: Scope, form: str, node: ast.Node, note: str = "") -> Value:
+    """A form of the language that this version reads but does not compile."""
+    label = Label(node.span, "known, but not compiled by this version")
+    context.report.error(NOT_BUILT, f"{form} is not built yet", label, note=note, frame=scope.frame)
+    return POISON
+
+
+# ---- leaves
+
+
+def _number(context: Context, scope: Scope, expression: ast.Number) -> Value:
+    if expression.is_float:
+        return Value(constant(float(expression.value)), True)
+    assert isinstance(expression.value, int)
+    return whole(context, Place("", expression.span, scope), constant_size(expression.value))
+
+
+def _truth(context: Context, scope: Scope, expression: ast.BoolLiteral) -> Value:
+    return Value(constant(expression.value), True)
+
+
+def _misplaced(context: Context, scope: Scope, expression: ast.Expression) -> Value:
+    what = "a string" if isinstance(expression, ast.String) else "`None`"
+    where = "an `einsum` takes one, and `use`" if isinstance(expression, ast.String) else "it is for indices and options"
+    context.report.error("E0311", f"{what} is not a value", Label(expression.span, where), frame=scope.frame)
+    return POISON
+
+
+# ---- visitors
+
+
+def _visit_unary(context: Context, scope: Scope, expression: ast.Unary) -> Visit:
+    operand = expression.operand
+    if isinstance(operand, ast.Number) and isinstance(operand.value, int):
+        return whole(context, Place("", expression.span, scope), constant_size(-operand.value))
+    return negative(context, scope, expression, (yield from value_of(context, scope, operand)))
+
+
+def _visit_not(context: Context, scope: Scope, expression: ast.Not) -> Visit:
+    return negated(context, scope, expression, (yield from value_of(context, scope, expression.operand)))
+
+
+def _visit_binary(context: Context, scope: Scope, expression: ast.Binary) -> Visit:
+    """A chain `a + b + c …` leans to the left: it is walked in a loop."""
+    chain: list[ast.Binary] = []
+    inner: ast.Expression = expression
+    while type(inner) is ast.Binary:
+        chain.append(inner)
+        inner = inner.left
+    left = yield from value_of(context, scope, inner)
+    while chain:
+        current = chain.pop()
+        right = yield current.right, scope
+        if type(right) is not Value:
+            right = single(context, scope, current.right, right)
+        left = binary(context, scope, current, left, right)
+        if left.node is not None:
+            context.remember(left.node, current.span)
+    return left
+
+
+def _visit_compare(context: Context, scope: Scope, expression: ast.Compare) -> Visit:
+    values = yield from values_of(context, scope, expression.operands)
+    return compare(context, scope, expression, values)
+
+
+def _visit_logical(context: Context, scope: Scope, expression: ast.Logical) -> Visit:
+    left, right = yield from values_of(context, scope, (expression.left, expression.right))
+    return logical(context, scope, expression, left, right)
+
+
+def _visit_if(context: Context, scope: Scope, expression: ast.If) -> Visit:
+    parts = (expression.condition, expression.then, expression.otherwise)
+    return choose(context, scope, expression, (yield from values_of(context, scope, parts)))
+
+
+def _visit_transpose(context: Context, scope: Scope, expression: ast.Transpose) -> Visit:
+    return transposed((yield from value_of(context, scope, expression.value)))
+
+
+def _visit_array(context: Context, scope: Scope, expression: ast.ArrayLiteral) -> Visit:
+    return stacked(context, scope, expression, (yield from values_of(context, scope, expression.items)))
+
+
+def _visit_attribute(context: Context, scope: Scope, expression: ast.Attribute) -> Visit:
+    value = expression.value
+    if isinstance(value, ast.Name) and find(scope, value.text) is None:
+        report_unknown(context, scope, value)
+        return POISON
+    if (yield from value_of(context, scope, value)).node is not None:
+        name = expression.name
+        meant = ".T" if name.text.lower() in ("t", "transpose") else ""
+        context.report.error(
+            "E0211",
+            f"unknown attribute `.{name.text}`",
+            Label(name.span, "a value has no attribute of this name"),
+            help=f"did you mean `{meant}`?" if meant else "functions are called: `sum(x)`, not `x.sum()`",
+            frame=scope.frame,
+        )
+    return POISON
+
+
+def _visit_range(context: Context, scope: Scope, expression: ast.Range) -> Visit:
+    not_built(context, scope, "a range outside the head of a scan", expression)
+    yield from values_of(context, scope, (expression.start, expression.stop))
+    return POISON
+
+
+def _visit_indexed_reduction(context: Context, scope: Scope, expression: ast.IndexedReduction) -> Visit:
+    not_built(context, scope, "a sum over an index", expression)
+    return POISON
+    yield
+
+
+def _visitors() -> dict[type, Visitor]:
+    from exprc.check.calls import visit_call
+    from exprc.check.indexing import visit_index
+    from exprc.check.scans import visit_scan
+
+    return {
+        ast.Unary: _visit_unary,
+        ast.Not: _visit_not,
+        ast.Binary: _visit_binary,
+        ast.Compare: _visit_compare,
+        ast.Logical: _visit_logical,
+        ast.If: _visit_if,
+        ast.Transpose: _visit_transpose,
+        ast.ArrayLiteral: _visit_array,
+        ast.Attribute: _visit_attribute,
+        ast.Range: _visit_range,
+        ast.IndexedReduction: _visit_indexed_reduction,
+        ast.Call: visit_call,
+        ast.Index: visit_index,
+        ast.Scan: visit_scan,
+    }
+
+
+_LEAVES: dict[type, Callable[..., Value]] = {
+    ast.Name: name_value,
+    ast.Number: _number,
+    ast.BoolLiteral: _truth,
+    ast.String: _misplaced,
+    ast.NoneLiteral: _misplaced,
+}
+_VISITORS: dict[type, Visitor] = {}

@@ -1,0 +1,203 @@
+"""How operands meet: weak ones take the dtype of the others, all get one dtype and one shape.
+
+Owns the number rules of the language and elementwise operations on checked values.  Must not know expressions but as
+what a message points at.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exprc.check.context import Context
+from exprc.check.mismatch import report_broadcast
+from exprc.check.report import quoted
+from exprc.check.scopes import Scope
+from exprc.check.values import POISON, Value
+from exprc.diagnostics import Label
+from exprc.ir.node import Node
+from exprc.ir.op import Op
+from exprc.ir.sizes import ONE, Size
+from exprc.ir.types import BOOL, F64, FLOATS, I32, I64, INTEGERS, promote
+from exprc.ops.arithmetic import cast
+from exprc.ops.leaves import constant, constant_value
+from exprc.ops.table import broadcast_to
+from exprc.source import Span
+from exprc.syntax import ast
+
+I64_LEAST, I64_MOST = -(2**63), 2**63 - 1
+
+
+class Operand(NamedTuple):
+    """A value and the place where it was written."""
+
+    value: Value
+    expression: ast.Node
+
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return self.expression.span
+
+
+class Place(NamedTuple):
+    """What acts on operands: its name in messages and where it stands."""
+
+    title: str
+    span: Span
+    scope: Scope
+
+
+def elementwise(context: Context, place: Place, op: Op, operands: list[Operand]) -> Value:
+    """An elementwise operation on values of any dtypes and shapes that may meet."""
+    if any(operand.value.node is None for operand in operands):
+        return POISON
+    conditions, numbers = _split(op, operands)
+    if not all([expect_truth(context, place, operand) for operand in conditions]):
+        return POISON
+    if op.dtype_rule not in ("any", "equal", "select") and not expect_numbers(context, place, numbers):
+        return POISON
+    nodes = meet_dtypes(context, place, numbers, op.dtype_rule in ("float", "test"))
+    if nodes is None or not shapes_meet(context, place, operands):
+        return POISON
+    assert op.build is not None
+    node = op.build(*[operand.value.known for operand in conditions], *nodes)
+    return Value(node, all(operand.value.weak for operand in numbers or conditions))
+
+
+def _split(op: Op, operands: list[Operand]) -> tuple[list[Operand], list[Operand]]:
+    """The operands that are truth values, and those that meet in one dtype."""
+    if op.dtype_rule == "logical":
+        return operands, []
+    return (operands[:1], operands[1:]) if op.dtype_rule == "select" else ([], operands)
+
+
+def expect_truth(context: Context, place: Place, operand: Operand) -> bool:
+    """Whether an operand is a condition, else a message."""
+    node = operand.value.known
+    if node.dtype == BOOL:
+        return True
+    context.report.error(
+        "E0305",
+        f"condition of {place.title} is {node.dtype}, not bool",
+        Label(operand.span, f"this is {node.type}"),
+        help=f"write the comparison: `{_compared(operand.span)}`",
+        frame=place.scope.frame,
+    )
+    return False
+
+
+def _compared(span: Span) -> str:
+    text = quoted(span).strip("`")
+    return f"{text} != 0" if text.isidentifier() or text.endswith((")", "]")) else f"({text}) != 0"
+
+
+def expect_numbers(context: Context, place: Place, operands: list[Operand]) -> bool:
+    """Whether no operand is a truth value, else a message."""
+    for operand in operands:
+        if operand.value.known.dtype == BOOL:
+            context.report.error(
+                "E0303",
+                f"{place.title} does not act on truth values",
+                Label(operand.span, f"this is {operand.value.known.type}"),
+                help=f"count with `i64({quoted(operand.span).strip('`')})`, choose with `where`",
+                frame=place.scope.frame,
+            )
+            return False
+    return True
+
+
+def meet_dtypes(context: Context, place: Place, operands: list[Operand], real: bool = False) -> list[Node] | None:
+    """The operands in the one dtype in which they meet; None if a literal does not fit it."""
+    if not operands:
+        return []
+    dtype = meeting_dtype([operand.value for operand in operands])
+    if real and dtype not in FLOATS:
+        dtype = F64
+    for operand in operands:
+        if dtype == I32 and not _fits_i32(operand.value):
+            context.report.error(
+                "E0105",
+                "the constant does not fit the dtype i32 that it meets",
+                Label(operand.span, "beyond 32 bits"),
+                help="compute in i64: `i64(…)` of the other operand",
+                frame=place.scope.frame,
+            )
+            return None
+    return [convert(operand.value.known, dtype) for operand in operands]
+
+
+def meeting_dtype(values: list[Value]) -> str:
+    """The dtype in which values meet.
+
+    Weak values give way: to a float always, to an integer if they have no fraction.
+    """
+    strong = [value.known.dtype for value in values if not value.weak]
+    weak = [value.known.dtype for value in values if value.weak]
+    if not strong:
+        return _promoted(weak)
+    dtype = _promoted(strong)
+    if dtype in FLOATS or not weak:
+        return dtype
+    fraction = [other for other in weak if other in FLOATS]
+    return F64 if fraction else dtype if dtype in INTEGERS else promote(dtype, _promoted(weak))
+
+
+def _promoted(dtypes: list[str]) -> str:
+    dtype = dtypes[0]
+    for other in dtypes:
+        dtype = promote(dtype, other)
+    return dtype
+
+
+def _fits_i32(value: Value) -> bool:
+    number = value.size.constant if value.weak and value.size is not None else None
+    return number is None or -(2**31) <= number < 2**31
+
+
+def convert(node: Node, dtype: str) -> Node:
+    """The node in a dtype; a constant stays one."""
+    if node.dtype == dtype:
+        return node
+    number = constant_value(node)
+    return cast(node, dtype) if number is None else broadcast_to(constant(number, dtype), node.shape)
+
+
+def shapes_meet(context: Context, place: Place, operands: list[Operand]) -> bool:
+    """Whether shapes broadcast to a common one, else a message."""
+    first = operands[0]
+    for other in operands[1:]:
+        clash = clashing_axis(first.value.known.shape, other.value.known.shape)
+        if clash is not None:
+            report_broadcast(context, place, first, other, clash)
+            return False
+        if len(other.value.known.shape) > len(first.value.known.shape):
+            first = other
+    return True
+
+
+def clashing_axis(left: tuple[Size, ...], right: tuple[Size, ...]) -> int | None:
+    """The last axis, counted from the end (-1, -2, …), at which two shapes do not broadcast; None if they do."""
+    for axis in range(-1, -min(len(left), len(right)) - 1, -1):
+        if left[axis] != right[axis] and left[axis] != ONE and right[axis] != ONE:
+            return axis
+    return None
+
+
+def whole(context: Context, place: Place, size: Size) -> Value:
+    """A value that is an integer known in terms of sizes."""
+    from exprc.ops.leaves import size as size_leaf
+
+    number = size.constant
+    if number is None:
+        return Value(size_leaf(size), True, size)
+    if not I64_LEAST <= number <= I64_MOST:
+        shown = str(number) if abs(number) < 10**30 else f"about {'-' if number < 0 else ''}10^{len(str(abs(number))) - 1}"
+        context.report.error(
+            "E0105",
+            f"the integer constant is {shown} and does not fit i64",
+            Label(place.span, "beyond 64 bits"),
+            help="for a float, write one of the numbers with a fraction: `2.0^70`",
+            frame=place.scope.frame,
+        )
+        return POISON
+    return Value(constant(number, I64), True, size)

@@ -1,0 +1,148 @@
+"""What a name refers to: a value, a function of the program, an operation or a constant.
+
+Owns the lookup and its messages, the constants, and the names of operations that are not built yet.
+"""
+
+from __future__ import annotations
+
+import math
+
+from exprc.check.context import Context
+from exprc.check.report import NOT_BUILT
+from exprc.check.scopes import Scope, bring, find, visible_names
+from exprc.check.suggest import nearest
+from exprc.check.values import POISON, UserFunction, Value
+from exprc.diagnostics import Label
+from exprc.ir.op import Op
+from exprc.ir.types import DTYPES
+from exprc.ops import TABLE
+from exprc.ops.leaves import constant
+from exprc.syntax import ast
+
+CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
+LATER_OPERATIONS = frozenset(
+    """exp2 log2 log10 tan asin acos atan atan2 sinh cosh erfc lgamma digamma clip isnan isfinite xlogy logaddexp
+    log1mexp var std argmin argmax eye linspace concat stack tile repeat diag tril triu outer cross cumsum cumprod sort
+    argsort set increment dot einsum trace det logdet inv solve eigh svd qr conv1d conv2d max_pool2d avg_pool2d
+    layer_norm dropout random_uniform random_normal random_bernoulli normal_logpdf poisson_log_logpmf jacobian hessian
+    hvp rsqrt floor ceil round norm one_hot reshape flatten broadcast_to flip full iota""".split()
+)
+LAST = "last"
+_SPELLINGS = {
+    "True": "`true`", "False": "`false`", "none": "`None`", "ln": "`log`", "pow": "`x ^ y`", "power": "`x ^ y`",
+    "matmul": "`A @ B`", "len": "the size's own name", "length": "the size's own name",
+}  # fmt: skip
+MOST_SUGGESTIONS = 20
+
+
+def operation(name: str) -> Op | None:
+    """The operation that the language calls by this name."""
+    op = TABLE.get(name)
+    return op if op is not None and op.build is not None and op.signature and not op.infix else None
+
+
+def is_taken(name: str) -> bool:
+    """Whether the name has a meaning without being defined."""
+    return name in CONSTANTS or name in DTYPES or name == LAST or operation(name) is not None
+
+
+def is_later(name: str) -> bool:
+    """Whether the language has an operation of this name that is not built yet."""
+    return name in LATER_OPERATIONS and operation(name) is None
+
+
+def name_value(context: Context, scope: Scope, name: ast.Name) -> Value:
+    """The value of a name; poison, after a message, where it has none."""
+    text = name.text
+    found = find(scope, text)
+    if found is None:
+        number = CONSTANTS.get(text)
+        return _no_value(context, scope, name) if number is None else Value(constant(number), True)
+    binding, home = found
+    if isinstance(binding.value, UserFunction):
+        return _function_as_value(context, scope, name)
+    return bring(binding.value, home.region, scope.region)
+
+
+def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool = False) -> None:
+    """A name that nothing visible has; each is reported once."""
+    if name.text in context.unknown:
+        return
+    context.unknown.add(name.text)
+    later = context.defined.get(name.text)
+    if later is not None and later.order == scope.limit:
+        what = "function" if later.form == "function" else "definition"
+        context.report.error(
+            "E0208",
+            f"{what} `{name.text}` refers to itself",
+            Label(name.span, "used in its own definition"),
+            *([Label(later.span, "defined here")] if later.span.start != name.span.start else []),
+            help="for a recurrence use `scan`",
+            frame=scope.frame,
+        )
+    elif later is not None:
+        context.report.error(
+            "E0203",
+            f"`{name.text}` is used before its definition",
+            Label(name.span, "not defined up to here"),
+            Label(later.span, "defined here"),
+            help=f"move the definition of `{name.text}` above its first use",
+            frame=scope.frame,
+        )
+    else:
+        _report_unknown(context, scope, name, called)
+
+
+def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool) -> None:
+    what = "operation or function" if called else "name"
+    context.report.error(
+        "E0204" if called else "E0201",
+        f"unknown {what} `{name.text}`",
+        Label(name.span, "nothing is called so"),
+        help=_meant(context, scope, name.text, called),
+        frame=scope.frame,
+    )
+
+
+def _meant(context: Context, scope: Scope, name: str, called: bool) -> str:
+    if name in _SPELLINGS:
+        return f"write {_SPELLINGS[name]}"
+    context.suggestions += 1
+    if context.suggestions > MOST_SUGGESTIONS:
+        return ""
+    own = visible_names(scope)
+    operations = [known for known in (*TABLE, *DTYPES, LAST) if is_taken(known)]
+    candidates = (*operations, *own) if called else (*own, *CONSTANTS, *operations)
+    found = nearest(name, (*candidates, *LATER_OPERATIONS))
+    return f"did you mean `{found}`?" if found else ""
+
+
+def _no_value(context: Context, scope: Scope, name: ast.Name) -> Value:
+    if is_later(name.text) and name.text not in context.defined:
+        report_later(context, scope, name)
+    elif is_taken(name.text) and name.text not in context.defined:
+        return _function_as_value(context, scope, name)
+    else:
+        report_unknown(context, scope, name)
+    return POISON
+
+
+def report_later(context: Context, scope: Scope, name: ast.Name) -> None:
+    """An operation of the language that is not built yet."""
+    context.report.error(
+        NOT_BUILT,
+        f"the operation `{name.text}` is not built yet",
+        Label(name.span, "known, but not compiled by this version"),
+        frame=scope.frame,
+    )
+
+
+def _function_as_value(context: Context, scope: Scope, name: ast.Name) -> Value:
+    context.report.error(
+        "E0206",
+        f"`{name.text}` is a function and has no value of its own",
+        Label(name.span, "a value is expected here"),
+        help=f"call it: `{name.text}(…)`",
+        frame=scope.frame,
+    )
+    return POISON

@@ -1,0 +1,49 @@
+"""`exprc explain`: the catalog of errors on the screen."""
+
+from __future__ import annotations
+
+import click
+
+from exprc.cli.options import HELP_NAMES
+from exprc.cli.session import bold, say
+from exprc.errors import ErrorEntry, find_entry, read_catalog
+
+
+@click.command("explain", context_settings=HELP_NAMES)
+@click.argument("code", required=False)
+def command(code: str | None) -> None:
+    """Explain the error or lint CODE, with a program that gives it and one that does not; without CODE list all.
+
+    \b
+    Example:
+      exprc explain E0402
+    """
+    if code is None:
+        say("".join(f"{bold(entry.code)}  {entry.title}\n" for entry in read_catalog()))
+        return
+    entry = find_entry(code)
+    if entry is None:
+        raise click.UsageError(f"there is no error {code!r}; `exprc explain` lists them all")
+    say(_page(entry))
+
+
+def _page(entry: ErrorEntry) -> str:
+    bad, good = ("These give it:", "These do not:") if entry.is_command else ("This gives it:", "This does not:")
+    return "\n".join(
+        (
+            bold(f"{entry.code}: {entry.title}"),
+            "",
+            entry.explanation,
+            "",
+            bold(bad if entry.bad.count("\n") > 1 or not entry.is_command else "This gives it:"),
+            "",
+            _indented(entry.bad),
+            bold(good if entry.good.count("\n") > 1 or not entry.is_command else "This does not:"),
+            "",
+            _indented(entry.good),
+        )
+    )
+
+
+def _indented(example: str) -> str:
+    return "".join(f"    {line}\n" for line in example.splitlines())

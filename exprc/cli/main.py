@@ -1,0 +1,102 @@
+"""The entry point: finds the command, runs it, turns whatever happens into an exit code.
+
+Owns the list of commands, each imported only when it is called, and the classes of failure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+
+from exprc import __version__
+from exprc.cli.session import Session
+from exprc.diagnostics import EXIT_BUG, ExprcError
+
+COMMANDS = {
+    "build": "Compile a program to a library, its C header and a Python module.",
+    "grad": "Print derivatives in closed form.",
+    "check": "Report mistakes, lints, types, and how each size is used.",
+    "run": "Evaluate a program on data.",
+    "explain": "Explain the code of an error.",
+    "doc": "Describe the operations.",
+    "fmt": "Bring programs into the canonical form.",
+    "graph": "Draw a picture of a program.",
+}
+INTERRUPTED, PIPE_CLOSED = 130, 141
+
+
+class Commands(click.Group):
+    """Commands that live in modules of their own, `exprc.cli.NAME`, and are described by the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table, which is that of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"exprc.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing what it describes."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="exprc")
+def command_line() -> None:
+    """Compile models written as formulas to native libraries with exact derivatives.
+
+    \b
+    Example:
+      exprc check model.expr
+      exprc grad model.expr
+      exprc build model.expr -o build
+    """
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; the exit code."""
+    session = Session()
+    try:
+        with command_line.make_context("exprc", list(arguments), obj=session) as context:
+            command_line.invoke(context)
+        sys.stdout.flush()
+        return 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as problem:
+        problem.show()
+        return problem.exit_code
+    except ExprcError as error:
+        session.report(error.diagnostics)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:
+        from exprc.cli.bug import report_bug
+
+        report_bug(error, arguments, session)
+        return EXIT_BUG
+
+
+def startup_seconds() -> float:
+    """The processor time that Python and our imports took before any stage ran."""
+    return time.process_time()

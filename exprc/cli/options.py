@@ -1,0 +1,132 @@
+"""Options that several commands share, options that are not built yet, and their way into `driver.Options`.
+
+Owns the reading of option values.  Knows nothing of what the options do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from exprc.cli.session import JSON, TEXT, session
+from exprc.diagnostics import Diagnostic, KnownLimit
+
+if TYPE_CHECKING:
+    from exprc.driver import Options
+    from exprc.source import Source
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def file_argument(function: Function) -> Function:
+    """FILE, a program, `-` being standard input."""
+    return click.argument("file", metavar="FILE")(function)
+
+
+def common_options(function: Function) -> Function:
+    """What every command that reads a program takes."""
+    for option in (
+        click.option("--error-format", type=click.Choice((TEXT, JSON)), default=TEXT, expose_value=False, is_eager=True,
+                     callback=_remember_message_form, help="The form of messages: text, or one JSON object a line."),
+        click.option("--include", multiple=True, metavar="DIR", type=click.Path(),
+                     help="A folder that `use` may read besides the program's own."),
+        click.option("--dim", "dims", multiple=True, metavar="NAME=N", callback=_read_dims,
+                     help="Fix a size, as in n=1000. May be repeated."),
+        click.option("--name", metavar="NAME", help="The model's name; by default the file's."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def rewrite_options(function: Function) -> Function:
+    """Which rewrites are left out."""
+    for option in (
+        click.option("--no-rewrite", "without_rewrites", multiple=True, metavar="NAME",
+                     help="Leave out a rule, a class or a group of rewrites. May be repeated."),
+        click.option("--no-stabilize", "stabilize", flag_value=False, default=True, type=bool,
+                     help="Compute formulas as written, without rewriting them for accuracy."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def stage_options(function: Function) -> Function:
+    """Looking into the pipeline."""
+    for option in (
+        click.option("--time", "with_times", is_flag=True, help="Print how long each stage took."),
+        click.option("--stop-after", metavar="STAGE", callback=_known_stage, help="Stop when this stage is done."),
+        click.option("--show", "show_stage", metavar="STAGE", callback=_known_stage,
+                     help="Print what this stage makes, and stop."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def names_option(*declarations: str, **attributes: Any) -> Callable[[Function], Function]:
+    """An option that takes names separated by commas and may be repeated."""
+    return click.option(*declarations, multiple=True, callback=_split_names, **attributes)
+
+
+def not_built(*declarations: str, **attributes: Any) -> Callable[[Function], Function]:
+    """An option of the final command line that this version refuses as a known limit."""
+    attributes["help"] = attributes["help"] + " [not built yet]"
+    return click.option(*declarations, expose_value=False, callback=_refuse, **attributes)
+
+
+def refuse(what: str) -> KnownLimit:
+    """The error for an option or command that is not built yet."""
+    return KnownLimit(Diagnostic("E0602", f"{what} is not built yet"))
+
+
+def make_options(source: Source, **given: Any) -> Options:
+    """The driver's options from those that were given, the others keeping their defaults there."""
+    from exprc.driver import Options
+
+    if not given.get("name"):
+        given["name"] = _model_name(source.name)
+    return Options(**{name: value for name, value in given.items() if value not in (None, ())})
+
+
+def _model_name(file_name: str) -> str:
+    base = os.path.basename(file_name)
+    return "model" if base == "<stdin>" else os.path.splitext(base)[0]
+
+
+def _remember_message_form(context: click.Context, parameter: click.Parameter, value: str) -> None:
+    session().message_form = value
+
+
+def _read_dims(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(_read_dim(value) for value in values)
+
+
+def _read_dim(text: str) -> tuple[str, int]:
+    name, equals, number = text.partition("=")
+    if not (equals and name.strip().isidentifier() and number.strip().replace("_", "").isdecimal()):
+        reason = f"{text!r} is not of the form NAME=N with a whole number, as n=1000"
+        raise click.BadParameter(reason, param_hint="--dim")
+    return name.strip(), int(number)
+
+
+def _split_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _known_stage(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        from exprc.driver import STAGES
+
+        names = [stage.name for stage in STAGES]
+        if value not in names:
+            reason = f"there is no stage {value!r}; the stages are {', '.join(names)}"
+            raise click.BadParameter(reason, context, parameter)
+    return value
+
+
+def _refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value not in (None, False, ()):
+        raise refuse(f"the option `{parameter.opts[-1]}`")

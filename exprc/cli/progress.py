@@ -1,0 +1,43 @@
+"""A line on the terminal while work takes longer than a second: what, which stage, how long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from exprc.cli.session import Session, session
+
+PATIENCE = 1.0
+INTERVAL = 0.2
+ERASE = "\r\x1b[K"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show the line for as long as the block runs; nothing where the error stream is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    writer = threading.Thread(target=_write, args=(what, session(), done), daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
+
+
+def _write(what: str, state: Session, done: threading.Event) -> None:
+    start = time.perf_counter()
+    if done.wait(PATIENCE):
+        return
+    while not done.wait(INTERVAL):
+        seconds = time.perf_counter() - start
+        sys.stderr.write(f"{ERASE}{what}: {state.stage or 'working'}, {seconds:.1f} s")
+        sys.stderr.flush()
+    sys.stderr.write(ERASE)
+    sys.stderr.flush()

@@ -1,0 +1,68 @@
+"""What one run of the command line remembers from its options until its end, and how it speaks.
+
+Owns the choice between text and JSON and whether there is colour.  Knows nothing of the commands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from exprc.cli.text import paint
+from exprc.diagnostics import Diagnostic
+from exprc.source import Source
+
+TEXT, JSON = "text", "json"
+
+
+class Session:
+    """The state of one run: the form of messages, the program at hand, the stage that is running."""
+
+    __slots__ = ("message_form", "source", "stage")
+
+    def __init__(self) -> None:
+        self.message_form = TEXT
+        self.source: Source | None = None
+        self.stage = ""
+
+    def report(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Write diagnostics to the error stream."""
+        if not diagnostics:
+            return
+        from exprc.cli.render import to_json, to_text
+
+        as_json = self.message_form == JSON
+        say(to_json(diagnostics) if as_json else to_text(diagnostics, has_colour(sys.stderr)), sys.stderr)
+
+    def enter(self, stage: str) -> None:
+        """Note the stage that starts, for the progress line and for reports of bugs."""
+        self.stage = stage
+
+
+def session() -> Session:
+    """That of the command which is running."""
+    found = click.get_current_context().find_root().obj
+    assert isinstance(found, Session)
+    return found
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write text that ends as it is; what the stream's encoding lacks becomes an escape."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def bold(text: str) -> str:
+    """A heading on standard output."""
+    return paint(text, "bold", has_colour(sys.stdout))
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether the stream is a terminal and the user did not say no."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,135 @@
+"""The interpreter of graphs: every operation by its NumPy meaning, loops step by step, composites by expansion.
+
+The oracle of compiled code and the meaning of the graph.  NumPy is imported when a graph is evaluated.  Names no
+operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from exprc.diagnostics import InternalError
+from exprc.ir.node import Function, Node
+from exprc.ir.op import COMPOSITE, DERIVATIVE, LEAF, PROJECT, SCAN
+from exprc.ir.sizes import Size
+from exprc.ir.types import Type
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+NUMPY_NAMES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
+
+# A task yields another task to have it run, and is sent its results: loops nest without recursion.
+Task: TypeAlias = "Generator[Task, list[Array], list[Array]]"
+
+
+class _Setting(NamedTuple):
+    """What a graph is evaluated with: inputs by name, sizes by dim, the arguments of the function it is the body of."""
+
+    inputs: Mapping[str, Any]
+    dims: Mapping[str, int]
+    parameters: tuple[Array, ...] = ()
+
+
+def evaluate(roots: Sequence[Node], inputs: Mapping[str, Any], dims: Mapping[str, int]) -> list[Array]:
+    """The values of the roots, each with one result; `inputs` by the name or label of free leaves."""
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        return _run(_graph(tuple(roots), _Setting(inputs, dims)))
+
+
+def resolve(value: Any, dims: Mapping[str, int]) -> Any:
+    """An attribute with all sizes as integers."""
+    if isinstance(value, Size):
+        return value.evaluate(dims)
+    return tuple(resolve(item, dims) for item in value) if type(value) is tuple else value
+
+
+def _run(task: Task) -> list[Array]:
+    stack, results = [task], None
+    while stack:
+        try:
+            stack.append(stack[-1].send(results) if results is not None else next(stack[-1]))
+            results = None
+        except StopIteration as finished:
+            results = finished.value
+            stack.pop()
+    assert results is not None
+    return results
+
+
+def _graph(roots: tuple[Node, ...], setting: _Setting) -> Task:
+    values: dict[Node, Any] = {}
+    expansions: dict[Node, Node] = {}
+    pending = list(reversed(roots))
+    while pending:
+        node = pending[-1]
+        missing = [argument for argument in node.args if argument not in values]
+        if node in values:
+            pending.pop()
+        elif missing:
+            pending.extend(missing)
+        elif node.kind == SCAN:
+            results = yield _loop(node, [values[argument] for argument in node.args], setting)
+            values[node] = tuple(results) if len(results) > 1 else results[0]
+        elif node.kind == COMPOSITE and node.op.numpy is None:
+            if node not in expansions:
+                assert node.op.expand is not None
+                expansions[node] = node.op.expand(node)
+            if expansions[node] in values:
+                values[node] = values[expansions[node]]
+            else:
+                pending.append(expansions[node])
+        else:
+            values[node] = _value(node, [values[argument] for argument in node.args], setting)
+    return [values[root] for root in roots]
+
+
+def _loop(node: Node, arguments: list[Array], setting: _Setting) -> Task:
+    """A scan: its body once a step, on the states, the step's elements and the captured values."""
+    import numpy
+
+    body, states, sequences, length, reverse = node.attrs
+    assert isinstance(body, Function)
+    steps = length.evaluate(setting.dims)
+    current, taken = arguments[:states], arguments[states : states + sequences]
+    emitted = [_empty(type, setting) for type in node.types[states:]]
+    for step in reversed(range(steps)) if reverse else range(steps):
+        elements = [numpy.asarray(sequence[step]) for sequence in taken]
+        parameters = (*current, *elements, *arguments[states + sequences :])
+        results = yield _graph(body.results, setting._replace(parameters=parameters))
+        current = results[:states]
+        for stack, result in zip(emitted, results[states:]):
+            stack[step] = result
+    return [*current, *emitted]
+
+
+def _value(node: Node, arguments: list[Array], setting: _Setting) -> Any:
+    import numpy
+
+    if node.kind == DERIVATIVE:
+        raise InternalError(f"{node} has to be expanded before it is evaluated")
+    if node.kind == LEAF and node.op.laws & {"free", "bound"}:
+        given = setting.parameters[node.attrs[0]] if "bound" in node.op.laws else setting.inputs[node.attrs[0]]
+        return _checked(node, numpy.asarray(given), setting)
+    assert node.op.numpy is not None
+    value = node.op.numpy(resolve(node.attrs, setting.dims), *arguments)
+    return value if node.kind == PROJECT else _checked(node, numpy.asarray(value), setting)
+
+
+def _checked(node: Node, value: Array, setting: _Setting) -> Array:
+    """The value, which has to be of the node's type."""
+    shape = resolve(node.shape, setting.dims)
+    if value.dtype != NUMPY_NAMES[node.dtype] or value.shape != shape:
+        raise InternalError(f"{node} should be {node.dtype}{list(shape)}, but is {value.dtype}{list(value.shape)}")
+    return value
+
+
+def _empty(type: Type, setting: _Setting) -> Array:
+    import numpy
+
+    return numpy.empty(resolve(type.shape, setting.dims), NUMPY_NAMES[type.dtype])

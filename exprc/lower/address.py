@@ -1,0 +1,168 @@
+"""Index expressions as code: where an entry of a buffer lies, split by the loop at which each part is known.
+
+Owns the scope of names a statement sees, and the proof that an index is within its buffer.  Must not know how nests
+are tiled or what is computed from the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from exprc.ir.index import Affine, Quotient, affine_constant
+from exprc.ir.sizes import ONE, ZERO, Size
+from exprc.lower.emit import Function, vector_type
+from exprc.lower.sizes import floor_division, size_value
+from exprc.schedule.kernel import Axis, Buffer, Stream
+
+
+class Place(NamedTuple):
+    """A buffer and the pointer to its first entry."""
+
+    buffer: Buffer
+    pointer: str
+
+
+class Scope(NamedTuple):
+    """What the statements of a kernel may refer to: sizes, buffers and the variables of enclosing loops."""
+
+    function: Function
+    dims: Mapping[str, str]
+    places: Mapping[str, Place]
+    variables: Mapping[str, str]
+    extents: Mapping[str, Affine]
+    stream: Stream | None
+
+    def size(self, size: Size) -> str:
+        """A size's value."""
+        return size_value(self.function, self.dims, size)
+
+    def with_variable(self, name: str, value: str, extent: Affine) -> Scope:
+        """The scope inside a loop."""
+        return self._replace(variables={**self.variables, name: value}, extents={**self.extents, name: extent})
+
+
+def strides(buffer: Buffer) -> list[Size]:
+    """Entries from one index to the next, for each axis of a row-major buffer."""
+    found = [ONE]
+    for size in reversed(buffer.shape[1:]):
+        found.append(found[-1] * size)
+    return found[::-1][: len(buffer.shape)] if buffer.shape else []
+
+
+def flat_index(buffer: Buffer, index: tuple[Affine, ...]) -> Affine:
+    """The entry's number in the buffer."""
+    total = affine_constant(ZERO)
+    for component, stride in zip(index, strides(buffer), strict=True):
+        total = total.plus(component, stride)
+    return total
+
+
+def variables_of(variable: object) -> frozenset[int | str]:
+    """The loop variables on which a term's variable depends."""
+    if isinstance(variable, Quotient):
+        return variable.numerator.variables()
+    return frozenset((variable,))  # type: ignore[arg-type]
+
+
+def scalar_index(scope: Scope, index: Affine, variables: Mapping[str, str]) -> str:
+    """An index expression as an i64."""
+    function = scope.function
+    total = scope.size(index.constant)
+    for variable, coefficient in index.terms:
+        term = times(scope, _scalar_variable(scope, variable, variables), coefficient)
+        total = term if total == "0" else function.value(f"add i64 {total}, {term}")
+    return total
+
+
+def times(scope: Scope, value: str, coefficient: Size) -> str:
+    """An i64 times a size."""
+    if coefficient == ONE:
+        return value
+    if value.isdigit() and coefficient.constant is not None:
+        return str(int(value) * coefficient.constant)
+    return scope.function.value(f"mul i64 {value}, {scope.size(coefficient)}")
+
+
+def vector_index(scope: Scope, index: Affine, variables: Mapping[str, str], axis: str, lanes: int) -> str:
+    """An index expression in lanes that count up from the value of the variable `axis`."""
+    function = scope.function
+    kind = vector_type("i64", lanes)
+    uniform = tuple(term for term in index.terms if axis not in variables_of(term[0]))
+    first = scalar_index(scope, Affine((*uniform,), index.constant), variables)
+    total = function.splat("i64", first, lanes)
+    for variable, coefficient in index.terms:
+        if axis not in variables_of(variable):
+            continue
+        if isinstance(variable, Quotient):
+            numerator = vector_index(scope, variable.numerator, variables, axis, lanes)
+            divisor = function.splat("i64", scope.size(variable.divisor), lanes)
+            value = _vector_floor_division(function, numerator, divisor, lanes)
+        else:
+            base = function.splat("i64", variables[axis], lanes)
+            value = function.value(f"add {kind} {base}, {lane_numbers('i64', lanes)}")
+        if coefficient != ONE:
+            value = function.value(f"mul {kind} {value}, {function.splat('i64', scope.size(coefficient), lanes)}")
+        total = function.value(f"add {kind} {total}, {value}")
+    return total
+
+
+def lane_numbers(element: str, lanes: int) -> str:
+    """The constant 0, 1, 2, …"""
+    return "<" + ", ".join(f"{element} {lane}" for lane in range(lanes)) + ">"
+
+
+def within_bounds(scope: Scope, axes: Mapping[str, Axis], buffer: Buffer, index: tuple[Affine, ...]) -> bool:
+    """Whether the entry certainly exists wherever the loops of its own variables run."""
+    return all(_component_within(scope, axes, c, size) for c, size in zip(index, buffer.shape, strict=True))
+
+
+def _component_within(scope: Scope, axes: Mapping[str, Axis], component: Affine, size: Size) -> bool:
+    limit = affine_constant(size)
+    if not component.terms:
+        value, bound = component.constant.constant, size.constant
+        return value is not None and bound is not None and 0 <= value < bound
+    names = [variable for variable, _ in component.terms]
+    if any(not isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        return False
+    extents = [axes[name].extent if name in axes else scope.extents.get(name) for name in names]  # type: ignore[index]
+    signs = [coefficient.constant for _, coefficient in component.terms]
+    if signs == [-1] and component.constant == size - ONE:
+        return extents[0] == limit
+    if component.constant != ZERO or any(sign != 1 for sign in signs):
+        return False
+    if len(names) == 1:
+        return extents[0] == limit or _is_row(scope, extents[0]) and _fits_block(scope, size)
+    stream = scope.stream
+    if stream is None or len(names) != 2 or stream.start not in names or size != stream.extent:
+        return False
+    return _is_row(scope, extents[1 - names.index(stream.start)])
+
+
+def _is_row(scope: Scope, extent: Affine | None) -> bool:
+    return extent is not None and scope.stream is not None and extent.only_variable == scope.stream.rows
+
+
+def _fits_block(scope: Scope, size: Size) -> bool:
+    return scope.stream is not None and size.constant is not None and size.constant >= scope.stream.block
+
+
+def _scalar_variable(scope: Scope, variable: object, variables: Mapping[str, str]) -> str:
+    if not isinstance(variable, Quotient):
+        return variables[variable]  # type: ignore[index]
+    numerator = scalar_index(scope, variable.numerator, variables)
+    return floor_division(scope.function.value, numerator, scope.size(variable.divisor))
+
+
+def _vector_floor_division(function: Function, left: str, right: str, lanes: int) -> str:
+    kind, flags = vector_type("i64", lanes), vector_type("i1", lanes)
+    zero = function.value(f"icmp eq {kind} {right}, zeroinitializer")
+    divisor = function.value(f"select {flags} {zero}, {kind} splat (i64 1), {kind} {right}")
+    quotient = function.value(f"sdiv {kind} {left}, {divisor}")
+    product = function.value(f"mul {kind} {quotient}, {divisor}")
+    inexact = function.value(f"icmp ne {kind} {product}, {left}")
+    signs = function.value(f"xor {kind} {left}, {divisor}")
+    differ = function.value(f"icmp slt {kind} {signs}, zeroinitializer")
+    down = function.value(f"and {flags} {inexact}, {differ}")
+    correction = function.value(f"sext {flags} {down} to {kind}")
+    return function.value(f"add {kind} {quotient}, {correction}")

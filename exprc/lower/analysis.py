@@ -1,0 +1,297 @@
+"""What a nest's body needs and when: its scalar program, the loop at which each value is known, and the shape in which
+the nest runs (lanes, copies done at once, masks).
+
+Owns every decision about a nest; emits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from exprc.diagnostics import InternalError
+from exprc.ir.index import Affine, Quotient
+from exprc.ir.sizes import ONE, ZERO, Size
+from exprc.ir.types import BYTES, F32, FLOATS
+from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
+from exprc.lower.target import Target
+from exprc.scalar.builder import Builder, Instruction, reachable
+from exprc.schedule.kernel import LANES, Apply, Buffer, Constant, IndexValue, Load, Nest, Write
+
+LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
+SMALL_BODY = 12  # up to it, several steps are done at once
+
+
+class Access(NamedTuple):
+    """Where a load or a write goes: what each loop adds to the entry's number, and what each lane adds.
+
+    `steps[k]` is what is known inside `k` loops and not before; `lane` are terms that depend on the vector axis in
+    another way than by a coefficient.
+    """
+
+    buffer: str
+    steps: tuple[Affine, ...]
+    stride: Size
+    lane: Affine
+    depends: int
+
+
+class Reduction(NamedTuple):
+    """A combining write.  `fused` are the factors of the product that is added with one rounding."""
+
+    write: Write
+    value: int
+    dtype: str
+    access: int
+    fused: tuple[int, int] | None
+
+    @property
+    def panelled(self) -> bool:
+        """Whether partial sums are kept in f32."""
+        return self.write.combine == "add" and self.dtype == F32
+
+
+class Work(NamedTuple):
+    """A nest, ready to be emitted.  Sets of axes are bits by position."""
+
+    nest: Nest
+    first_reduced: int
+    vector: int  # position of the vector axis, -1 for none
+    lanes: int
+    copies: tuple[int, ...]
+    always_masked: bool
+    instructions: list[Instruction]
+    depends: dict[int, int]
+    levels: tuple[tuple[int, ...], ...]
+    splatted: frozenset[int]
+    accesses: tuple[Access, ...]
+    access_of: dict[int, int]
+    reductions: tuple[Reduction, ...]
+    stores: tuple[tuple[Write, int, int], ...]
+
+    def is_vector(self, value: int) -> bool:
+        """Whether a value differs between lanes."""
+        return self.vector >= 0 and bool(self.depends[value] >> self.vector & 1)
+
+
+def lanes_of(nest: Nest) -> int:
+    """The virtual lanes of a nest that reduces over its vector axis: those of its widest float dtype."""
+    dtypes = {instruction.dtype for instruction in nest.body}
+    candidates = dtypes & FLOATS or dtypes
+    return min(LANES[dtype] for dtype in candidates)
+
+
+def analyse(scope: Scope, nest: Nest, target: Target) -> Work:
+    """Everything that is decided about a nest before code is written."""
+    positions = {axis.name: position for position, axis in enumerate(nest.axes)}
+    builder, values = _program(nest)
+    first_reduced = sum(1 for axis in nest.axes if axis.name not in nest.reduced)
+    vector = positions[nest.vector] if nest.vector else -1
+    reductions, needed = _reductions(nest, builder, values)
+    order = reachable(builder, needed)
+    instructions = builder.instructions
+    table = _Accesses(scope, nest, positions)
+    depends: dict[int, int] = {}
+    levels: dict[int, int] = {}
+    access_of: dict[int, int] = {}
+    for value in order:
+        op, args, _, key = instructions[value]
+        own, forced = _leaf(scope, nest, positions, key) if op == "input" else (0, False)
+        depends[value] = own
+        for arg in args:
+            depends[value] |= depends[arg]
+        known = [levels[arg] for arg in args]
+        levels[value] = len(nest.axes) if forced else max([depends[value].bit_length(), *known])
+        if isinstance(key, Load):
+            access_of[value] = table.number(key.buffer, key.index)
+    placed = [(write, table.number(write.buffer, write.index)) for write in nest.writes]
+    finished = tuple(r._replace(access=placed[at][1]) for at, r in reductions)
+    stores = tuple((write, values[write.value], at) for write, at in placed if not write.combine)
+    by_level = [[value for value in order if levels[value] == level] for level in range(len(nest.axes) + 1)]
+    work = Work(
+        nest, first_reduced, vector, 1, (1,) * len(nest.axes), False, instructions, depends,
+        tuple(tuple(level) for level in by_level), frozenset(), tuple(table.accesses), access_of, finished, stores,
+    )  # fmt: skip
+    return _shaped(work, target)
+
+
+class _Accesses:
+    """Numbers the different entries that a nest refers to."""
+
+    def __init__(self, scope: Scope, nest: Nest, positions: dict[str, int]) -> None:
+        self.accesses: list[Access] = []
+        self._scope, self._nest, self._positions = scope, nest, positions
+        self._known: dict[Hashable, int] = {}
+
+    def number(self, name: str, index: tuple[Affine, ...]) -> int:
+        key = (name, index)
+        if key not in self._known:
+            self._known[key] = len(self.accesses)
+            flat = flat_index(self._scope.places[name].buffer, index)
+            self.accesses.append(_access(self._nest, self._positions, name, flat))
+        return self._known[key]
+
+
+def _access(nest: Nest, positions: dict[str, int], name: str, flat: Affine) -> Access:
+    steps: list[list[tuple[object, Size]]] = [[] for _ in range(len(nest.axes) + 1)]
+    lane: list[tuple[object, Size]] = []
+    depends, stride = 0, ZERO
+    for variable, coefficient in flat.terms:
+        bits = _bits(positions, variables_of(variable))
+        depends |= bits
+        if isinstance(variable, Quotient) and nest.vector in variables_of(variable):
+            lane.append((variable, coefficient))
+            continue
+        if variable == nest.vector:
+            stride = coefficient
+        steps[bits.bit_length()].append((variable, coefficient))
+    parts = [Affine(tuple(terms)) for terms in steps]  # type: ignore[arg-type]
+    parts[0] = parts[0]._replace(constant=flat.constant)
+    return Access(name, tuple(parts), stride, Affine(tuple(lane)), depends)  # type: ignore[arg-type]
+
+
+def _program(nest: Nest) -> tuple[Builder, list[int]]:
+    """The body as one scalar program; entry k of the list is the value of instruction k."""
+    builder = Builder()
+    values: list[int] = []
+    for instruction in nest.body:
+        if isinstance(instruction, Constant):
+            values.append(builder.const(instruction.dtype, instruction.value))
+        elif isinstance(instruction, Apply):
+            assert instruction.op.program is not None
+            operands = [values[arg] for arg in instruction.args]
+            values.append(instruction.op.program(builder, *operands, *instruction.attrs))
+        else:
+            values.append(builder.input(instruction, instruction.dtype))
+    return builder, values
+
+
+def _reductions(nest: Nest, builder: Builder, values: list[int]) -> tuple[list[tuple[int, Reduction]], list[int]]:
+    """The combining writes with their positions, and all values that have to be computed."""
+    plain = [values[write.value] for write in nest.writes]
+    uses: dict[int, int] = {}
+    for value in reachable(builder, plain):
+        for arg in builder.instructions[value].args:
+            uses[arg] = uses.get(arg, 0) + 1
+    for value in plain:
+        uses[value] = uses.get(value, 0) + 1
+    found, needed = [], []
+    for position, (write, value) in enumerate(zip(nest.writes, plain, strict=True)):
+        instruction = builder.instructions[value]
+        fused = None
+        if write.combine == "add" and nest.reduced and instruction.op == "mul" and uses[value] == 1:
+            if instruction.dtype in FLOATS:
+                fused = (instruction.args[0], instruction.args[1])
+        if write.combine:
+            found.append((position, Reduction(write, value, instruction.dtype, -1, fused)))
+        needed.extend(fused or (value,))
+    return found, needed
+
+
+def _leaf(scope: Scope, nest: Nest, positions: dict[str, int], key: Hashable) -> tuple[int, bool]:
+    """The axes on which a leaf depends, and whether it may only be read where all loops run."""
+    if isinstance(key, IndexValue):
+        return _bits(positions, key.index.variables()), False
+    assert isinstance(key, Load)
+    names = {name for index in key.index for name in index.variables()}
+    names |= {name for guard in key.guards for name in guard.position.variables()}
+    buffer: Buffer = scope.places[key.buffer].buffer
+    axes = {axis.name: axis for axis in nest.axes}
+    safe = not key.guards and within_bounds(scope, axes, buffer, key.index)
+    return _bits(positions, frozenset(names)), not safe
+
+
+def _bits(positions: dict[str, int], names: frozenset[int | str]) -> int:
+    bits = 0
+    for name in names:
+        if name in positions:
+            bits |= 1 << positions[name]  # type: ignore[index]
+    return bits
+
+
+def _shaped(work: Work, target: Target) -> Work:
+    """Chooses lanes, copies and masks."""
+    nest = work.nest
+    body = [value for level in work.levels for value in level]
+    inner = [value for value in work.levels[-1] if work.instructions[value].op not in ("input", "const")]
+    reduces_lanes = work.vector >= work.first_reduced
+    if work.vector < 0:
+        lanes = 1
+    elif reduces_lanes:
+        lanes = lanes_of(nest)
+    else:
+        widest = max([BYTES[work.instructions[value].dtype] for value in body] or [8])
+        lanes = target.vector_bits // 8 // max(widest, 4)
+    large = work.vector >= 0 and len(inner) > LARGE_BODY
+    copies = [1] * len(nest.axes)
+    given = dict(nest.unroll)
+    for position, axis in enumerate(nest.axes[: work.first_reduced]):
+        copies[position] = given.get(axis.name, 1)
+    shaped = work._replace(lanes=lanes, always_masked=large)
+    if not given and len(inner) <= SMALL_BODY:
+        copies = _copies(shaped, target, len(inner))
+    users = _vector_users(shaped)
+    return shaped._replace(copies=tuple(copies), splatted=users)
+
+
+def _vector_users(work: Work) -> frozenset[int]:
+    """The uniform values that are needed in all lanes."""
+    if work.vector < 0:
+        return frozenset()
+    used: set[int] = set()
+    for level in work.levels:
+        for value in level:
+            if work.is_vector(value):
+                used.update(work.instructions[value].args)
+    for reduction in work.reductions:
+        used.update(reduction.fused or (reduction.value,))
+    for write, value, access in work.stores:
+        if work.accesses[access].depends >> work.vector & 1:
+            used.add(value)
+    return frozenset(value for value in used if not work.is_vector(value))
+
+
+def _copies(work: Work, target: Target, size: int) -> list[int]:
+    """How many steps of each axis are done at once, by what the vector registers hold.
+
+    A dot product keeps one accumulator for each of several rows; where the vector axis stays, a tile of rows and
+    vectors.  Element-wise work does a few vectors at once.
+    """
+    copies = [1] * len(work.nest.axes)
+    rows = work.first_reduced - 1  # the innermost axis that is not reduced
+    if work.vector < 0:
+        return copies
+    if work.first_reduced == len(copies):
+        if not work.stores and not work.reductions:
+            return copies
+        copies[work.vector] = 2
+        return copies
+    registers = max(1, work.lanes * _widest(work) * 8 // target.vector_bits) * len(work.reductions)
+    if not work.reductions or work.stores or not registers:
+        return copies
+    if work.vector >= work.first_reduced:
+        if rows >= 0:
+            copies[rows] = 8 if registers * 8 <= target.registers * 3 // 4 else 2
+        return copies
+    if size > 2:
+        return copies
+    copies[work.vector] = 4 if target.registers >= 32 else 2
+    if rows > 0 and rows == work.vector:
+        row = rows - 1
+        if any(not access.depends >> row & 1 for access in work.accesses[: len(work.access_of)]):
+            copies[row] = 6 if target.registers >= 32 else 4
+    return copies
+
+
+def _widest(work: Work) -> int:
+    return max(BYTES[reduction.dtype] for reduction in work.reductions) if work.reductions else 0
+
+
+def unit_stride(work: Work, access: Access) -> bool:
+    """Whether neighbouring lanes are neighbouring entries."""
+    return access.stride == ONE and not access.lane.terms
+
+
+def misuse(nest: Nest, text: str) -> InternalError:
+    """A nest that breaks the rules of `schedule.kernel`."""
+    return InternalError(f"nest over {', '.join(axis.name for axis in nest.axes)}: {text}")

@@ -1,0 +1,107 @@
+"""Reductions in registers: neutral elements, combining two values, and the tree that combines the lanes of a vector.
+
+Owns the arithmetic of the order of sums; must not know loops or memory.
+"""
+
+from __future__ import annotations
+
+from exprc.ir.types import BOOL, F32, F64, FLOATS
+from exprc.lower.emit import Function, literal, overload, register_type, vector_type
+
+_OPERATORS = {"add": "add", "mul": "mul", "and": "and", "or": "or"}
+_LARGEST = {"i64": 2**63 - 1, "i32": 2**31 - 1}
+
+
+def running_dtype(combine: str, dtype: str) -> str:
+    """The dtype of a running result: sums and products of floats are f64."""
+    return F64 if combine in ("add", "mul") and dtype in FLOATS else dtype
+
+
+def neutral(combine: str, dtype: str) -> float | int | bool:
+    """What changes nothing when it is combined."""
+    if combine in ("add", "or"):
+        return False if dtype == BOOL else 0
+    if combine in ("mul", "and"):
+        return True if dtype == BOOL else 1
+    if dtype in FLOATS:
+        return float("-inf") if combine == "max" else float("inf")
+    if dtype == BOOL:
+        return combine == "min"
+    return -_LARGEST[dtype] - 1 if combine == "max" else _LARGEST[dtype]
+
+
+def combined(function: Function, combine: str, dtype: str, left: str, right: str, lanes: int) -> str:
+    """`left` with `right`.  The larger and the smaller of floats are NaN where either is."""
+    kind = register_type(dtype, lanes)
+    if combine in _OPERATORS:
+        letter = "f" if dtype in FLOATS else ""
+        return function.value(f"{letter}{_OPERATORS[combine]} {kind} {left}, {right}")
+    flags = vector_type("i1", lanes)
+    if dtype == BOOL:
+        return function.value(f"{'or' if combine == 'max' else 'and'} {flags} {left}, {right}")
+    compare = ("fcmp o" if dtype in FLOATS else "icmp s") + ("gt" if combine == "max" else "lt")
+    first = function.value(f"{compare} {kind} {left}, {right}")
+    chosen = function.value(f"select {flags} {first}, {kind} {left}, {kind} {right}")
+    if dtype not in FLOATS:
+        return chosen
+    # The comparison chose `right` where either is NaN.
+    unordered = function.value(f"fcmp uno {kind} {left}, {left}")
+    return function.value(f"select {flags} {unordered}, {kind} {left}, {kind} {chosen}")
+
+
+def widened(function: Function, dtype: str, value: str, lanes: int) -> str:
+    """An f32 as f64."""
+    kind = register_type(F32, lanes)
+    return value if dtype != F32 else function.value(f"fpext {kind} {value} to {register_type(F64, lanes)}")
+
+
+def combine_lanes(function: Function, combine: str, dtype: str, vectors: list[str], lanes: int) -> str:
+    """Combines the lanes of each vector pairwise by halves.  Returns one vector with an entry for each, or a scalar.
+
+    Their number must be a power of two.  Several vectors are combined at once: two whose lanes have been halved share
+    a register, and so on; the pairs that meet are those of one vector alone.
+    """
+    if dtype == BOOL:
+        return _flags(function, combine, vectors, lanes)
+    items, length, total = 1, lanes, lanes  # in each vector: so many items of so many lanes
+    while length > 1:
+        half = length // 2
+        low = [item * length + lane for item in range(items) for lane in range(half)]
+        high = [lane + half for lane in low]
+        kind = register_type(dtype, total)
+        if total == 2 and len(vectors) == 1:
+            ends = [function.value(f"extractelement {kind} {vectors[0]}, i64 {lane}") for lane in (0, 1)]
+            return combined(function, combine, dtype, ends[0], ends[1], 1)
+        if len(vectors) > 1:
+            low += [lane + total for lane in low]
+            high += [lane + total for lane in high]
+            pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+            items *= 2
+        else:
+            pairs = [(vectors[0], "poison")]
+            total = half * items
+        halves = [
+            (function.shuffle(kind, left, right, low), function.shuffle(kind, left, right, high))
+            for left, right in pairs
+        ]
+        vectors = [combined(function, combine, dtype, first, second, total) for first, second in halves]
+        length = half
+    return vectors[0]
+
+
+def _flags(function: Function, combine: str, vectors: list[str], lanes: int) -> str:
+    kind = vector_type("i1", lanes)
+    name = "or" if combine in ("or", "max", "add") else "and"
+    results = [function.call("i1", f"llvm.vector.reduce.{name}.{overload(BOOL, lanes)}", (kind, v)) for v in vectors]
+    if len(results) == 1:
+        return results[0]
+    wide = vector_type("i1", len(results))
+    joined = "poison"
+    for lane, result in enumerate(results):
+        joined = function.value(f"insertelement {wide} {joined}, i1 {result}, i64 {lane}")
+    return joined
+
+
+def neutral_literal(combine: str, dtype: str, lanes: int) -> str:
+    """The neutral element as a constant."""
+    return literal(dtype, neutral(combine, dtype), lanes)

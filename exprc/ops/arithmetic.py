@@ -1,0 +1,217 @@
+"""Arithmetic: operators, absolute value and sign, minimum and maximum, casts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exprc.ir.node import Node, make
+from exprc.ir.op import ELEMENTWISE, Op, TypeRuleError
+from exprc.ir.types import BOOL, DTYPES, FLOATS, Type
+from exprc.ops.compare import eq, gt, lt, where
+from exprc.ops.table import (
+    TABLE,
+    X,
+    XY,
+    Value,
+    as_node,
+    constant_like,
+    elementwise,
+    expect_count,
+    instruction,
+    nothing,
+    numpy_function,
+    register,
+)
+
+SUM, PRODUCT, NEGATION = 5, 6, 7  # precedences, between the comparisons' 4 and the power's 8
+_ONE, _PAIR = ((-3.0, 3.0),), ((-3.0, 3.0), (-3.0, 3.0))
+
+
+# ---- floor division and remainder: Python's for integers and floats
+
+
+def _floor_divide_program(builder: Any, x: int, y: int) -> int:
+    return _divide_floats(builder, x, y)[0] if builder.dtype(x) in FLOATS else int(builder.idiv(x, y))
+
+
+def _remainder_program(builder: Any, x: int, y: int) -> int:
+    return _divide_floats(builder, x, y)[1] if builder.dtype(x) in FLOATS else int(builder.imod(x, y))
+
+
+def _divide_floats(builder: Any, x: int, y: int) -> tuple[int, int]:
+    """Quotient rounded down and remainder.
+
+    The rounded x / y may lie one above or below the true quotient, which shows in the sign or size of x - quotient * y,
+    exact by fma while the quotient is below 2**53 (2**24 in f32).
+    """
+    b, dtype = builder, builder.dtype(x)
+    zero, one = b.const(dtype, 0), b.const(dtype, 1)
+    ratio = b.div(x, y)
+    near = b.floor(ratio)
+    rest = b.fma(b.neg(near), y, x)
+    above = b.lt(b.mul(b.copysign(one, rest), b.copysign(one, y)), zero)
+    above = b.and_(above, b.ne(rest, zero))
+    below = b.le(b.abs(y), b.abs(rest))
+    quotient = b.select(above, b.sub(near, one), b.select(below, b.add(near, one), near))
+    remainder = b.select(above, b.add(rest, y), b.select(below, b.sub(rest, y), rest))
+    infinite = b.eq(b.abs(y), b.const(dtype, float("inf")))
+    # A finite x over an infinite y: 0 with remainder x where the signs agree, else -1 with remainder y.
+    agree = b.or_(b.eq(x, zero), b.eq(b.copysign(one, x), b.copysign(one, y)))
+    finite = b.lt(b.abs(x), b.const(dtype, float("inf")))
+    whole = b.and_(infinite, finite)
+    remainder = b.select(whole, b.select(agree, x, y), remainder)
+    quotient = b.select(whole, b.select(agree, b.div(x, y), b.const(dtype, -1)), quotient)
+    return quotient, b.copysign(remainder, b.select(b.eq(remainder, zero), y, remainder))
+
+
+def _remainder_partials(out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    return constant_like(out, 1), neg(floor_divide(x, y))
+
+
+add = elementwise(
+    "add", "the sum", XY, "number", numpy=numpy_function("add"), program=instruction("add"),
+    partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, 1)),
+    infix="+", precedence=SUM, latex="#1 + #2", domain=_PAIR, laws=frozenset(("commutative", "associative", "zero")),
+    example="input x : f64; output r = x + 1",
+)  # fmt: skip
+sub = elementwise(
+    "sub", "the difference", XY, "number", numpy=numpy_function("subtract"), program=instruction("sub"),
+    partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, -1)),
+    infix="-", precedence=SUM, latex="#1 - #2", domain=_PAIR, laws=frozenset(("anticommutative",)),
+    example="input x : f64; output r = x - 1",
+)  # fmt: skip
+mul = elementwise(
+    "mul", "the product", XY, "number", numpy=numpy_function("multiply"), program=instruction("mul"),
+    partials=lambda out, x, y: (y, x),
+    infix="*", precedence=PRODUCT, latex=r"#1 \cdot #2", domain=_PAIR,
+    laws=frozenset(("commutative", "associative", "one")), example="input x : f64; output r = 2 * x",
+)  # fmt: skip
+div = elementwise(
+    "div", "the quotient, of integers too as a float", XY, "float",
+    numpy=numpy_function("divide"), program=instruction("div"),
+    partials=lambda out, x, y: (div(1, y), neg(div(out, y))),
+    infix="/", precedence=PRODUCT, latex=r"\frac{#1}{#2}", domain=((-3.0, 3.0), (0.3, 3.0)), cost=4,
+    example="input x : f64; output r = x / 2",
+)  # fmt: skip
+floor_divide = elementwise(
+    "floor_divide", "the quotient rounded down", XY, "number",
+    numpy=numpy_function("floor_divide"), program=_floor_divide_program, partials=nothing(2),
+    infix="//", precedence=PRODUCT, latex=r"\left\lfloor\frac{#1}{#2}\right\rfloor", domain=((-9.0, 9.0), (0.3, 3.0)),
+    cost=8, example="input x : f64; output r = x // 2",
+)  # fmt: skip
+remainder = elementwise(
+    "remainder", "the remainder, with the sign of the divisor", XY, "number",
+    numpy=numpy_function("remainder"), program=_remainder_program, partials=_remainder_partials,
+    infix="%", precedence=PRODUCT, latex=r"#1 \bmod #2", domain=((-9.0, 9.0), (0.3, 3.0)), cost=8,
+    example="input x : f64; output r = x % 2",
+)  # fmt: skip
+neg = elementwise(
+    "neg", "the negative", X, "number", numpy=numpy_function("negative"), program=instruction("neg"),
+    partials=lambda out, x: (constant_like(out, -1),),
+    infix="-", precedence=NEGATION, latex="-#1", domain=_ONE, laws=frozenset(("odd", "involution", "decreasing")),
+    example="input x : f64; output r = -x",
+)  # fmt: skip
+
+
+# ---- absolute value and sign
+
+
+def _sign_program(builder: Any, x: int) -> int:
+    dtype = builder.dtype(x)
+    zero, one = builder.const(dtype, 0), builder.const(dtype, 1)
+    # What is neither above nor below zero is 0, -0 or NaN: adding zero makes -0 the 0 of NumPy.
+    rest = builder.add(x, zero)
+    negative = builder.select(builder.lt(x, zero), builder.const(dtype, -1), rest)
+    return int(builder.select(builder.gt(x, zero), one, negative))
+
+
+sign = elementwise(
+    "sign", "-1, 0 or 1", X, "number", numpy=numpy_function("sign"), program=_sign_program, partials=nothing(1),
+    latex=r"\operatorname{sign}\left(#1\right)", domain=_ONE, laws=frozenset(("odd", "increasing", "idempotent")),
+    example="input x : f64; output r = sign(x)",
+)  # fmt: skip
+abs_ = elementwise(
+    "abs", "the absolute value; its derivative at 0 is 0", X, "number",
+    numpy=numpy_function("absolute"), program=instruction("abs"), partials=lambda out, x: (sign(x),),
+    latex=r"\left|#1\right|", domain=_ONE, laws=frozenset(("even", "idempotent", "nonnegative")),
+    example="input x : f64; output r = abs(x)",
+)  # fmt: skip
+
+
+# ---- minimum and maximum
+
+
+def _shares(wins: Node, ties: Node, out: Node) -> Node:
+    return where(wins, constant_like(out, 1), where(ties, constant_like(out, 0.5), constant_like(out, 0)))
+
+
+minimum = elementwise(
+    "minimum", "the smaller one; equal ones share the derivative", XY, "number",
+    numpy=numpy_function("minimum"), program=instruction("min"),
+    partials=lambda out, x, y: (_shares(lt(x, y), eq(x, y), out), _shares(lt(y, x), eq(x, y), out)),
+    latex=r"\min\left(#1, #2\right)", domain=_PAIR, laws=frozenset(("commutative", "associative", "idempotent")),
+    example="input x : f64; output r = minimum(x, 1)",
+)  # fmt: skip
+maximum = elementwise(
+    "maximum", "the larger one; equal ones share the derivative", XY, "number",
+    numpy=numpy_function("maximum"), program=instruction("max"),
+    partials=lambda out, x, y: (_shares(gt(x, y), eq(x, y), out), _shares(gt(y, x), eq(x, y), out)),
+    latex=r"\max\left(#1, #2\right)", domain=_PAIR, laws=frozenset(("commutative", "associative", "idempotent")),
+    example="input x : f64; output r = maximum(x, 0)",
+)  # fmt: skip
+
+
+# ---- casts
+
+
+def cast(x: Value, dtype: str) -> Node:
+    """The value in another dtype; the value itself where it has it."""
+    node = as_node(x)
+    return node if node.dtype == dtype else make(CAST, (node,), (dtype,))
+
+
+def _cast_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
+    expect_count("cast", types, 1)
+    (dtype,) = attrs
+    if dtype not in DTYPES:
+        raise TypeRuleError(f"cast knows no dtype {dtype!r}")
+    return types[0].with_dtype(dtype)
+
+
+def _cast_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
+    import numpy
+
+    names = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
+    with numpy.errstate(all="ignore"):
+        return numpy.asarray(x).astype(names[attrs[0]])
+
+
+def _cast_program(builder: Any, x: int, dtype: str) -> int:
+    if builder.dtype(x) == BOOL or dtype == BOOL:
+        return int(builder.convert(dtype, x)) if dtype != BOOL else _truth(builder, x)
+    return int(builder.convert(dtype, x))
+
+
+def _truth(builder: Any, x: int) -> int:
+    return x if builder.dtype(x) == BOOL else int(builder.ne(x, builder.const(builder.dtype(x), 0)))
+
+
+def _cast_tangent(node: Node, tangents: tuple[Node | None, ...]) -> Node | None:
+    (tangent,) = tangents
+    return None if tangent is None or node.dtype not in FLOATS else cast(tangent, node.dtype)
+
+
+def _cast_cotangent(node: Node, cotangent: Node, index: int) -> Node | None:
+    (x,) = node.args
+    return cast(cotangent, x.dtype) if x.dtype in FLOATS and node.dtype in FLOATS else None
+
+
+CAST = register(
+    Op(
+        "cast", ELEMENTWISE, "the value in another dtype", _cast_rule, numpy=_cast_meaning, program=_cast_program,
+        dtype_rule="cast", jvp=_cast_tangent, transpose=_cast_cotangent, domain=_ONE, latex="#1",
+        example="input x : f64; output r = f32(x)",
+    )
+)  # fmt: skip
+
+ADD, MUL, DIV = TABLE["add"], TABLE["mul"], TABLE["div"]

@@ -1,0 +1,256 @@
+"""Functions of one or two real numbers: powers, exponentials, logarithms, trigonometry, smooth steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from exprc.ir.node import Node, make
+from exprc.ir.op import ELEMENTWISE, Op
+from exprc.ir.types import F32, FLOATS, Type
+from exprc.ops.arithmetic import abs_, add, div, mul, neg, sub
+from exprc.ops.compare import and_, eq, ge, gt, le, or_, where
+from exprc.ops.leaves import constant_value
+from exprc.ops.table import (
+    TABLE,
+    X,
+    XY,
+    Value,
+    apply,
+    array,
+    constant_like,
+    elementwise,
+    elementwise_rule,
+    instruction,
+    math_program,
+    nothing,
+    numpy_function,
+    register,
+    spelling,
+)
+
+POWER = 8
+MOST_FACTORS = 8  # the largest exponent up to which a power is a product: its error stays that of two roundings more
+_WIDE, _MIDDLE, _POSITIVE = ((-20.0, 20.0),), ((-3.0, 3.0),), ((0.1, 20.0),)
+
+
+def _call(name: str) -> str:
+    return rf"\{name}\left(#1\right)"
+
+
+def _named(name: str) -> str:
+    return rf"\operatorname{{{name}}}\left(#1\right)"
+
+
+# ---- powers
+
+
+def square(x: Value) -> Node:
+    """x^2."""
+    return power(x, 2)
+
+
+def _power_rule(x: Node, y: Node) -> Node:
+    """y * x^(y - 1), in its simplest form where y is a constant."""
+    exponent = constant_value(y)
+    if exponent == 2:
+        return mul(2, x)
+    if exponent is not None:
+        return mul(exponent, power(x, exponent - 1))
+    return where(eq(y, 0), constant_like(x, 0), mul(y, power(x, sub(y, 1))))
+
+
+def _power_partials(out: Node, x: Node, y: Node) -> tuple[Node | None, Node]:
+    exponent = constant_value(y)
+    by_x = None if exponent == 0 else constant_like(out, 1) if exponent == 1 else _power_rule(x, y)
+    return by_x, where(eq(x, 0), constant_like(out, 0), mul(out, log(x)))
+
+
+def _power_expand(node: Node) -> Node:
+    """A product of factors where the exponent is a small constant integer, else the node itself."""
+    x, y = node.args
+    exponent = constant_value(y)
+    if exponent is None or not abs(exponent) <= MOST_FACTORS or exponent != int(exponent):
+        return node
+    if exponent == 0:
+        return constant_like(x, 1)
+    result: Node | None = None
+    factor, remaining = x, abs(int(exponent))
+    while remaining:
+        if remaining & 1:
+            result = factor if result is None else mul(result, factor)
+        remaining >>= 1
+        factor = mul(factor, factor) if remaining else factor
+    assert result is not None
+    if exponent > 0:
+        return result
+    return div(1, result) if node.dtype in FLOATS else node
+
+
+def _power_meaning(attrs: tuple[Any, ...], x: Any, y: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        if numpy.asarray(y).dtype.kind == "f":
+            return numpy.power(x, y)
+        # NumPy refuses negative exponents of integers; there 1/x^n towards zero is 1, -1 or 0.
+        positive = numpy.power(x, numpy.maximum(y, 0))
+        odd = numpy.where(y % 2 == 0, 1, x)
+        return numpy.where(y >= 0, positive, numpy.where(numpy.abs(x) == 1, odd, 0)).astype(numpy.asarray(x).dtype)
+
+
+def _power_program(builder: Any, x: int, y: int) -> int:
+    if builder.dtype(x) in FLOATS:
+        return math_program("pow")(builder, x, y)
+    return _integer_power(builder, x, y)
+
+
+def _integer_power(builder: Any, x: int, y: int) -> int:
+    """x^y for integers by squaring, wrapping; 0 for 1 / x^n but where x is 1 or -1.
+
+    After as many squarings as the exponent has bits: a wrapped power with more factors of two than bits is 0 anyway,
+    but odd bases need all bits of the exponent.
+    """
+    b, dtype = builder, builder.dtype(x)
+    zero, one = b.const(dtype, 0), b.const(dtype, 1)
+    result, factor = one, x
+    for bit in range(63 if dtype == "i64" else 31):
+        chosen = b.ne(b.and_(b.lshr(y, b.const(dtype, bit)), one), zero)
+        result = b.select(chosen, b.mul(result, factor), result)
+        factor = b.mul(factor, factor)
+    odd = b.select(b.eq(b.and_(y, one), zero), one, x)
+    unit = b.or_(b.eq(x, one), b.eq(x, b.const(dtype, -1)))
+    return int(b.select(b.lt(y, zero), b.select(unit, odd, zero), result))
+
+
+power = elementwise(
+    "power", "x to the power y; x^0 is 1", XY, "number",
+    numpy=_power_meaning, program=_power_program, partials=_power_partials, expand=_power_expand,
+    infix="^", precedence=POWER, latex="#1^{#2}", domain=((0.2, 4.0), (-3.0, 3.0)), cost=30,
+    example="input x : f64; output r = x^3",
+)  # fmt: skip
+sqrt = elementwise(
+    "sqrt", "the square root", X, "float", numpy=numpy_function("sqrt"), program=instruction("sqrt"),
+    partials=lambda out, x: (div(0.5, out),), latex=r"\sqrt{#1}", domain=_POSITIVE, cost=4,
+    laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = sqrt(x)",
+)  # fmt: skip
+rsqrt = elementwise(
+    "rsqrt", "1 / sqrt(x)", X, "float", numpy=lambda attrs, x: 1 / numpy_function("sqrt")((), x),
+    program=lambda b, x: b.div(b.const(b.dtype(x), 1), b.sqrt(x)),
+    partials=lambda out, x: (div(mul(-0.5, out), x),), latex=r"\frac{1}{\sqrt{#1}}", domain=_POSITIVE, cost=8,
+    laws=frozenset(("decreasing", "nonnegative")), example="input x : f64; output r = rsqrt(x)",
+)  # fmt: skip
+
+
+# ---- exponentials and logarithms
+
+
+exp = elementwise(
+    "exp", "e to the power x", X, "float", numpy=numpy_function("exp"), program=math_program("exp"),
+    partials=lambda out, x: (out,), latex=r"e^{#1}", domain=_WIDE, cost=10,
+    laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = exp(x)",
+)  # fmt: skip
+expm1 = elementwise(
+    "expm1", "exp(x) - 1, accurate near 0", X, "float", numpy=numpy_function("expm1"), program=math_program("expm1"),
+    partials=lambda out, x: (exp(x),), latex=r"e^{#1} - 1", domain=_MIDDLE, cost=14,
+    laws=frozenset(("increasing",)), example="input x : f64; output r = expm1(x)",
+)  # fmt: skip
+log = elementwise(
+    "log", "the natural logarithm", X, "float", numpy=numpy_function("log"), program=math_program("log"),
+    partials=lambda out, x: (div(1, x),), latex=_call("log"), domain=_POSITIVE, cost=12,
+    laws=frozenset(("increasing",)), example="input x : f64; output r = log(x)",
+)  # fmt: skip
+log1p = elementwise(
+    "log1p", "log(1 + x), accurate near 0", X, "float", numpy=numpy_function("log1p"), program=math_program("log1p"),
+    partials=lambda out, x: (div(1, add(1, x)),), latex=r"\log\left(1 + #1\right)", domain=((-0.9, 20.0),), cost=16,
+    laws=frozenset(("increasing",)), example="input x : f64; output r = log1p(x)",
+)  # fmt: skip
+
+
+# ---- smooth steps
+
+
+def _relu_program(builder: Any, x: int) -> int:
+    return int(builder.max(x, builder.const(builder.dtype(x), 0)))
+
+
+def _sigmoid_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        small = numpy.exp(-numpy.abs(x))
+        return numpy.where(x < 0, small, numpy.ones_like(x)) / (1 + small)
+
+
+def _softplus_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        return numpy.logaddexp(x, numpy.zeros_like(x))
+
+
+def _erf_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
+    import numpy
+
+    values = numpy.asarray(x)
+    return numpy.asarray([math.erf(v) for v in values.ravel().tolist()], values.dtype).reshape(values.shape)
+
+
+sigmoid = elementwise(
+    "sigmoid", "1 / (1 + exp(-x))", X, "float", numpy=_sigmoid_meaning, program=math_program("sigmoid"),
+    partials=lambda out, x: (mul(out, sub(1, out)),), latex=r"\sigma\left(#1\right)", domain=_WIDE, cost=16,
+    laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = sigmoid(x)",
+)  # fmt: skip
+softplus = elementwise(
+    "softplus", "log(1 + exp(x))", X, "float", numpy=_softplus_meaning, program=math_program("softplus"),
+    partials=lambda out, x: (sigmoid(x),), latex=_named("softplus"), domain=_WIDE, cost=24,
+    laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = softplus(x)",
+)  # fmt: skip
+relu = elementwise(
+    "relu", "x where it is positive, else 0; its derivative at 0 is 0", X, "number",
+    numpy=lambda attrs, x: numpy_function("maximum")((), x, x.dtype.type(0)), program=_relu_program,
+    partials=lambda out, x: (where(gt(x, 0), constant_like(out, 1), constant_like(out, 0)),),
+    latex=_named("relu"), domain=_MIDDLE, laws=frozenset(("increasing", "idempotent", "nonnegative")),
+    example="input x : f64; output r = relu(x)",
+)  # fmt: skip
+tanh = elementwise(
+    "tanh", "the hyperbolic tangent", X, "float", numpy=numpy_function("tanh"), program=math_program("tanh"),
+    partials=lambda out, x: (sub(1, square(out)),), latex=_call("tanh"), domain=_MIDDLE, cost=18,
+    laws=frozenset(("odd", "increasing")), example="input x : f64; output r = tanh(x)",
+)  # fmt: skip
+erf = elementwise(
+    "erf", "the error function", X, "float", numpy=_erf_meaning, program=math_program("erf"),
+    partials=lambda out, x: (mul(2 / math.sqrt(math.pi), exp(neg(square(x)))),), latex=_named("erf"),
+    domain=_MIDDLE, cost=20, laws=frozenset(("odd", "increasing")), example="input x : f64; output r = erf(x)",
+)  # fmt: skip
+
+
+# ---- trigonometry
+
+
+sin = elementwise(
+    "sin", "the sine", X, "float", numpy=numpy_function("sin"), program=math_program("sin"),
+    partials=lambda out, x: (cos(x),), latex=_call("sin"), domain=_WIDE, cost=16, laws=frozenset(("odd",)),
+    example="input x : f64; output r = sin(x)",
+)  # fmt: skip
+cos = elementwise(
+    "cos", "the cosine", X, "float", numpy=numpy_function("cos"), program=math_program("cos"),
+    partials=lambda out, x: (neg(sin(x)),), latex=_call("cos"), domain=_WIDE, cost=16, laws=frozenset(("even",)),
+    example="input x : f64; output r = cos(x)",
+)  # fmt: skip
+
+
+# ---- rounding
+
+
+def _rounding(name: str, doc: str, function: str) -> Any:
+    return elementwise(
+        name, doc, X, "float", numpy=numpy_function(function), program=instruction(name), partials=nothing(1),
+        latex=_named(name), domain=_WIDE, laws=frozenset(("increasing", "idempotent")),
+        example=f"input x : f64; output r = {name}(x)",
+    )  # fmt: skip
+
+
+floor = _rounding("floor", "the greatest integer not above x, as a float", "floor")
+ceil = _rounding("ceil", "the least integer not below x, as a float", "ceil")
+round_ = _rounding("round", "the nearest integer, ties to even, as a float", "rint")

@@ -1,0 +1,124 @@
+"""The C signatures of a library: one description for the header, the hash, the manifest and the module.
+
+A parameter is a size (`int64_t`), an argument (pointer to const), a result (pointer), the workspace or the fault.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exprc.package.interface import Callable, GradientEntry, Interface, Result
+from exprc.package.names import c_name, c_part
+
+C_TYPES = {"f64": "double", "f32": "float", "i64": "int64_t", "i32": "int32_t", "bool": "uint8_t"}
+
+STATUS_OK = 0
+STATUS_TEXTS = (
+    "ok",
+    "a size is negative or overflows",
+    "out of memory",
+    "a requirement on the sizes is not met",
+    "an index is out of bounds",
+    "a matrix is not positive definite",
+    "the processor lacks features that the library needs",
+    "a reduction over nothing has no value",
+)
+
+
+class Parameter(NamedTuple):
+    """One parameter of a C function; `name` is its spelling in C, `of` what it stands for."""
+
+    role: str  # size | argument | result | workspace | fault
+    ctype: str
+    name: str
+    of: str
+
+
+class CFunction(NamedTuple):
+    """A function that computes: the value of a callable, or its value and gradients."""
+
+    symbol: str
+    callable: Callable
+    gradient: GradientEntry | None
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def workspace_symbol(self) -> str:
+        """The function that tells how much workspace this one needs."""
+        return self.symbol + "_workspace"
+
+    @property
+    def sizes(self) -> tuple[Parameter, ...]:
+        """The parameters of the workspace's function."""
+        return tuple(parameter for parameter in self.parameters if parameter.role == "size")
+
+
+def c_functions(interface: Interface) -> tuple[CFunction, ...]:
+    """Every function that computes, in order of declaration, the value before the gradient."""
+    functions: list[CFunction] = []
+    for callable_ in interface.callables:
+        functions.append(_function(interface, callable_, None))
+        if callable_.gradient:
+            functions.append(_function(interface, callable_, callable_.gradient))
+    return tuple(functions)
+
+
+def prototype(function: CFunction) -> str:
+    """The declaration in one line, without the semicolon."""
+    return f"int {function.symbol}({_list(function.parameters)})"
+
+
+def workspace_prototype(function: CFunction) -> str:
+    """The declaration of the function that tells the workspace's bytes."""
+    return f"size_t {function.workspace_symbol}({_list(function.sizes)})"
+
+
+def abi_hash(interface: Interface) -> int:
+    """64 bits over all signatures; names of parameters count, since two sizes that swap places change the meaning."""
+    texts = [line for function in c_functions(interface) for line in (prototype(function), workspace_prototype(function))]
+    value = 0xCBF29CE484222325
+    for byte in "\n".join(texts).encode():
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def exported_symbols(interface: Interface) -> tuple[str, ...]:
+    """Everything that the library shows to the world, sorted."""
+    prefix = c_part(interface.name)
+    functions = c_functions(interface)
+    library = [f"{prefix}_{name}" for name in ("status", "set_num_threads", "build_id", "abi_hash")]
+    return tuple(sorted([*library, *(f.symbol for f in functions), *(f.workspace_symbol for f in functions)]))
+
+
+def _function(interface: Interface, callable_: Callable, gradient: GradientEntry | None) -> CFunction:
+    results: list[tuple[Result, str]] = [(result, c_name(result.name)) for result in callable_.results]
+    if gradient:
+        results += [
+            (result, f"grad_{c_part(name)}") for name, result in zip(gradient.wrt, gradient.results, strict=True)
+        ]
+    parameters = [Parameter("size", "int64_t", c_name(name), name) for name in callable_.dims]
+    for name in callable_.arguments:
+        argument = interface.argument(name)
+        parameters.append(Parameter("argument", f"const {C_TYPES[argument.dtype]} *", argument.c_name, name))
+    parameters += [Parameter("result", f"{C_TYPES[result.dtype]} *", name, result.name) for result, name in results]
+    parameters.append(Parameter("workspace", "void *", "workspace", ""))
+    parameters.append(Parameter("fault", f"{c_part(interface.name)}_fault *", "fault", ""))
+    return CFunction(
+        gradient.symbol if gradient else callable_.symbol, callable_, gradient, _with_unique_names(parameters)
+    )
+
+
+def _with_unique_names(parameters: list[Parameter]) -> tuple[Parameter, ...]:
+    taken: set[str] = set()
+    unique: list[Parameter] = []
+    for parameter in parameters:
+        name = parameter.name
+        while name in taken:
+            name = f"v_{name}"
+        taken.add(name)
+        unique.append(parameter._replace(name=name))
+    return tuple(unique)
+
+
+def _list(parameters: tuple[Parameter, ...]) -> str:
+    return ", ".join(f"{p.ctype}{'' if p.ctype.endswith('*') else ' '}{p.name}" for p in parameters) or "void"

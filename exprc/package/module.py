@@ -1,0 +1,122 @@
+"""The Python module: a head, the run-time support of `template/` as it stands there, the tables, and the classes.
+
+The support knows arguments, sizes and messages from tables.  The module needs NumPy only.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+
+from exprc.ir.sizes import Size
+from exprc.package.abi import c_functions
+from exprc.package.classes import callable_name, make_class
+from exprc.package.escape import python_docstring, python_literal
+from exprc.package.interface import Interface, Requirement
+from exprc.package.manifest import manifest_data
+from exprc.package.names import c_part, python_name
+from exprc.package.sizes import linear_dims, to_python
+from exprc.package.write import MARKER
+
+TEMPLATE = os.path.join(os.path.dirname(__file__), "template")
+TEMPLATE_PARTS = ("library", "arguments", "functions", "bound", "flat")
+
+
+def make_module(interface: Interface, library_name: str) -> str:
+    """The text of `NAME.py`, which looks for the library with that name beside itself."""
+    parts = [_head(interface, library_name), *map(_template, TEMPLATE_PARTS), _tables(interface)]
+    parts += [make_class(interface, callable_) for callable_ in interface.callables]
+    return "\n\n".join([*parts, _objects(interface)])
+
+
+def _head(interface: Interface, library_name: str) -> str:
+    doc = f"{interface.doc}\n\n" if interface.doc else ""
+    doc += f"Made by exprc {interface.exprc_version} from {interface.source_name}; needs NumPy and {library_name}."
+    exported = [*(callable_name(callable_) for callable_ in interface.callables), "set_num_threads"]
+    return (
+        f"# {MARKER}\n"
+        f"{python_docstring(doc)}\n\n"
+        "import ctypes as _ctypes\nimport inspect as _inspect\nimport math as _math\nimport operator as _operator\n"
+        "import os as _os\nimport sys as _sys\n\nimport numpy as _np\n\n"
+        f"__all__ = {python_literal(exported)}\n\n"
+        f"_LIBRARY = {python_literal(library_name)}\n"
+        f"_PREFIX = {python_literal(c_part(interface.name))}\n"
+        f"_SOURCE = {python_literal(interface.source_name)}\n"
+        f"_BUILD_ID = 0x{interface.build_id:016x}\n"
+        f"_CPU_FEATURES = {python_literal(list(interface.cpu_features))}\n"
+    )
+
+
+def _template(name: str) -> str:
+    with open(os.path.join(TEMPLATE, f"{name}.py.txt"), encoding="utf-8") as file:
+        return file.read()
+
+
+def _tables(interface: Interface) -> str:
+    """The manifest, sizes and requirements as functions of dims, the C functions."""
+    names = {dim.name: python_name(dim.name) for dim in interface.dims}
+    sizes = {str(size): _size(size, names) for size in _all_sizes(interface)}
+    requirements = [_requirement(requirement, names) for requirement in interface.requirements]
+    prefix = c_part(interface.name) + "_"
+    lines = [
+        "# ---- The model ".ljust(116, "-"),
+        "",
+        f"__exprc__ = {python_literal(manifest_data(interface))}",
+        "",
+        "_SIZES = {",
+        *(f"    {python_literal(text)}: {entry}," for text, entry in sizes.items()),
+        "}",
+        f"_REQUIREMENTS = ({''.join(f'{chr(10)}    {entry},' for entry in requirements)}{chr(10) if requirements else ''})",
+        '_ARGUMENTS = {record["python_name"]: _Argument(record) for record in __exprc__["arguments"]}',
+        "",
+        *(
+            f"_c_{function.symbol} = _in_library({python_literal(function.symbol.removeprefix(prefix))})"
+            for function in c_functions(interface)
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _all_sizes(interface: Interface) -> list[Size]:
+    results = [r for c in interface.callables for r in (*c.results, *(c.gradient.results if c.gradient else ()))]
+    return [size for typed in (*interface.arguments, *results) for size in typed.shape]
+
+
+def _size(size: Size, names: dict[str, str]) -> str:
+    text = python_literal(names[size.symbol] if size.symbol else str(size))
+    dims = [names[name] for name in sorted(size.dims())]
+    linear = [names[name] for name in linear_dims(size)]
+    return f"_Size({text}, {python_literal(tuple(dims))}, {python_literal(tuple(linear))}, {_lambda(dims, _text(size, names))})"
+
+
+def _requirement(requirement: Requirement, names: dict[str, str]) -> str:
+    dims = [names[name] for name in sorted(requirement.left.dims() | requirement.right.dims())]
+    test = f"{_text(requirement.left, names)} {requirement.relation} {_text(requirement.right, names)}"
+    fields = (python_literal(requirement.text), str(requirement.line), python_literal(tuple(dims)), _lambda(dims, test))
+    return f"({', '.join(fields)})"
+
+
+def _text(size: Size, names: dict[str, str]) -> str:
+    return to_python(size, names, ("_min", "_max"))
+
+
+def _lambda(names: list[str], body: str) -> str:
+    return f"lambda {', '.join(names)}: {body}" if names else f"lambda: {body}"
+
+
+def _objects(interface: Interface) -> str:
+    """The callables.  One with the name of a builtin is no global, since the support above uses the builtin."""
+    names = [callable_name(callable_) for callable_ in interface.callables]
+    plain = [name for name in names if not hasattr(builtins, name)]
+    hidden = [name for name in names if hasattr(builtins, name)]
+    text = "".join(f"{name} = _Function_{name}()\n" for name in plain)
+    if hidden:
+        entries = ", ".join(f"{python_literal(name)}: _Function_{name}()" for name in hidden)
+        text += (
+            f"_NAMED_AS_BUILTINS = {{{entries}}}\n\n\n"
+            "def __getattr__(name):\n"
+            "    if name in _NAMED_AS_BUILTINS:\n"
+            "        return _NAMED_AS_BUILTINS[name]\n"
+            '    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")\n'
+        )
+    return text

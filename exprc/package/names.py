@@ -1,0 +1,114 @@
+"""How a program's names are spelt in Python, in C and as symbols of the library.
+
+Python: a keyword or a method of the module gets `_` at its end (`lambda_`); a name that starts with an underscore gets
+`v` before it (`v_x`), so that the module's own names, which all start with one, stay apart.
+C: a keyword of C or C++, a common macro or a name that C reserves gets `v_` before it (`v_double`); characters
+outside ASCII become `u` and their code point (`u03BC`).
+"""
+
+from __future__ import annotations
+
+import sys
+from keyword import iskeyword
+
+from exprc.diagnostics import Diagnostic, UserError
+
+MODULE_METHODS = frozenset(("set_num_threads",))
+LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault"))
+
+C_RESERVED = frozenset(
+    """
+    auto break case char const continue default do double else enum extern float for goto if inline int long register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+    alignas alignof bool complex constexpr false imaginary noreturn nullptr static_assert thread_local true typeof
+    typeof_unqual asm fortran
+    and and_eq bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl concept consteval
+    constinit const_cast decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not not_eq
+    operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
+    typename using virtual wchar_t xor xor_eq final override import module
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t
+    NULL EOF I assert errno stdin stdout stderr offsetof INFINITY NAN HUGE_VAL SIZE_MAX BUFSIZ RAND_MAX CLOCKS_PER_SEC
+    min max near far huge small interface IN OUT OPTIONAL TRUE FALSE BOOL BYTE linux unix i386 major minor makedev
+    va_list va_start va_arg va_end setjmp isnan isinf isfinite signbit fpclassify
+    workspace fault
+    """.split()
+)
+
+
+def check_model_name(name: str) -> str:
+    """The name, if a Python module and the prefix of C functions can be called so."""
+    problem = _model_name_problem(name)
+    if problem:
+        raise UserError(
+            Diagnostic(
+                "E0702",
+                f"a model cannot be called `{name.encode('ascii', 'backslashreplace').decode()}`: {problem}",
+                notes=("the name becomes that of a Python module and the prefix of C functions",),
+                help=("give another one with `--name NAME`, or rename the file",),
+            )
+        )
+    return name
+
+
+def python_name(name: str, taken: frozenset[str] = frozenset()) -> str:
+    """The spelling of an argument, or (with `taken=MODULE_METHODS`) of a callable, in Python."""
+    if name.startswith("_"):
+        return "v" + name
+    return name + "_" if iskeyword(name) or name in taken else name
+
+
+def option_name(option: str, arguments: tuple[str, ...]) -> str:
+    """The spelling of an option of a Python function whose arguments are these: the model's names win."""
+    while option in arguments:
+        option += "_"
+    return option
+
+
+def c_name(name: str) -> str:
+    """The spelling of a parameter in C."""
+    plain = c_part(name)
+    reserved = plain in C_RESERVED or plain.startswith("_") or "__" in plain
+    return "v_" + plain if reserved else plain
+
+
+def c_part(name: str) -> str:
+    """The name as a part of a C identifier."""
+    return name if name.isascii() else "".join(c if c.isascii() else f"u{ord(c):04X}" for c in name)
+
+
+def symbols(model: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """For callables in order of declaration: the C functions of the value and of the value with gradients.
+
+    A callable whose functions would have the name of another function of the library gets `_` at its end.
+    """
+    prefix = c_part(model)
+    taken = {f"{prefix}_{name}" for name in LIBRARY_FUNCTIONS}
+    found: list[tuple[str, str]] = []
+    for name in names:
+        value = f"{prefix}_{c_part(name)}"
+        while taken & set(_family(value)):
+            value += "_"
+        taken.update(_family(value))
+        found.append((value, f"{value}_value_and_grad"))
+    return tuple(found)
+
+
+def library_symbol(model: str, function: str) -> str:
+    """The symbol of one of `LIBRARY_FUNCTIONS`."""
+    return f"{c_part(model)}_{function}"
+
+
+def _family(value: str) -> tuple[str, ...]:
+    return tuple(value + ending for ending in ("", "_workspace", "_value_and_grad", "_value_and_grad_workspace"))
+
+
+def _model_name_problem(name: str) -> str | None:
+    if not name.isidentifier():
+        return "it is not an identifier"
+    if iskeyword(name):
+        return "it is a keyword of Python"
+    if name in sys.stdlib_module_names:
+        return f"`import {name}` means a module of Python's standard library"
+    if name == "numpy":
+        return "the module itself needs NumPy"
+    return None

@@ -1,0 +1,318 @@
+"""Nests: the nodes of one phase grouped into loop nests, and their bodies written as kernel instructions.
+
+Nodes of the same domain share a nest where nothing lies between them; what another nest reads goes through a tile (or
+through its full buffer where it has one).  Works on kinds and axes; must not know LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from exprc.ir.index import Affine, IndexMap, axis
+from exprc.ir.node import Node
+from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE
+from exprc.ir.sizes import Size, constant
+from exprc.ops import TABLE, leaves
+from exprc.schedule.access import NESTED, Access, Domain, Place, domain, operand_maps, rename
+from exprc.schedule.kernel import (
+    ACCUMULATOR,
+    PRODUCT_PANEL,
+    SUM_PANEL,
+    TILE,
+    WORKSPACE,
+    Accumulator,
+    Apply,
+    Axis,
+    Buffer,
+    Constant,
+    IndexValue,
+    Instruction,
+    Load,
+    Masked,
+    Nest,
+    Statement,
+    Stream,
+    Write,
+)
+from exprc.schedule.phases import Home, stream_position
+from exprc.schedule.vectors import choose_vector
+
+BODY_LIMIT = 160  # nodes in a body: about 500 to 2000 instructions after scalar programs are inlined
+AXIS_NAMES = "ijklmnopqr"
+
+
+class GroupKey(NamedTuple):
+    """What nodes of one nest have in common; `reduced` is set by the first reduction that joins."""
+
+    step: int
+    extents: tuple[Size, ...]
+    stream_axis: int | None
+    own: int  # contractions keep to themselves: the number of the node, else -1
+
+
+@dataclass(slots=True)
+class Group:
+    """A nest in the making."""
+
+    key: GroupKey
+    nodes: list[Node] = field(default_factory=list)
+    reduced: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Scope:
+    """What is known while the statements of one kernel, or of one loop body, are made.
+
+    `places` says where values are stored, `accesses` how each value is read, `targets` where values must be stored
+    (first the place that other readers use).  `new_buffer` declares memory.
+    """
+
+    accesses: Mapping[Node, Access]
+    homes: Mapping[Node, Home]
+    places: dict[Node, Place]
+    targets: Mapping[Node, list[Place]]
+    stream: Stream | None
+    new_buffer: Callable[[str, str, tuple[Size, ...], str], Buffer]
+    special: Callable[[Node, Scope], list[Statement]]
+    accumulators: list[Accumulator] = field(default_factory=list)
+    tiles: list[Buffer] = field(default_factory=list)
+    depth: int = 0
+
+
+def build_statements(nodes: Sequence[Node], scope: Scope, read_outside: frozenset[Node]) -> list[Statement]:
+    """The statements that compute `nodes` (topological order) and store what others read.
+
+    `read_outside` are the nodes whose values are needed after these statements; they have targets.
+    """
+    steps = _assign_steps(nodes, scope)
+    groups = _group(nodes, steps, scope)
+    member = {node: number for number, group in enumerate(groups) for node in group.nodes}
+    needed = _needed_in_memory(groups, member, scope)
+    statements: list[Statement] = []
+    for group in groups:
+        if group.nodes[0].kind not in NESTED:
+            for node in group.nodes:
+                statements.extend(scope.special(node, scope))
+            continue
+        for node in group.nodes:
+            _place(node, node in needed or node in read_outside, scope)
+        statements.append(_emit(group, scope))
+    return statements
+
+
+def _operands(node: Node, scope: Scope) -> list[Access]:
+    return operand_maps(node, scope.accesses) if node.kind in NESTED else [scope.accesses[a] for a in node.args]
+
+
+def _producer(access: Access) -> Node | None:
+    base = access.base
+    if not isinstance(base, Node):
+        return None
+    return base.args[0] if base.kind == "project" else base
+
+
+def _in_registers(node: Node, access: Access, scope: Scope) -> bool:
+    """Whether an elementwise producer of the same domain is read at the same point."""
+    producer = access.base
+    if not isinstance(producer, Node) or producer.kind != ELEMENTWISE or node.kind == CONTRACT:
+        return False
+    own, other = domain(node), domain(producer)
+    if own.extents != other.extents or scope.homes[node].axis != scope.homes[producer].axis:
+        return False
+    return all(index.only_variable == i for i, index in enumerate(access.map.indices))
+
+
+def _assign_steps(nodes: Sequence[Node], scope: Scope) -> dict[Node, int]:
+    """The step of each node within the phase: as early as its operands allow, then as late as its readers do."""
+    inside = set(nodes)
+    steps: dict[Node, int] = {}
+    edges: dict[Node, list[tuple[Node, int]]] = {}
+    for node in nodes:
+        edges[node] = []
+        for access in _operands(node, scope):
+            producer = _producer(access)
+            if producer in inside and producer is not None:
+                edges[node].append((producer, 0 if node.kind in NESTED and _in_registers(node, access, scope) else 1))
+        steps[node] = max((steps[producer] + distance for producer, distance in edges[node]), default=0)
+    latest: dict[Node, int] = {}
+    for node in reversed(nodes):
+        if node.kind == ELEMENTWISE and node in latest:
+            steps[node] = max(steps[node], latest[node])
+        for producer, distance in edges[node]:
+            limit = steps[node] - distance
+            latest[producer] = min(latest.get(producer, limit), limit)
+    return steps
+
+
+def _group(nodes: Sequence[Node], steps: Mapping[Node, int], scope: Scope) -> list[Group]:
+    """Groups in the order in which they run; a reduction that does not fit its operand's nest gets a later one."""
+    open_groups: dict[GroupKey, Group] = {}
+    finished: list[Group] = []
+    for number, node in enumerate(nodes):
+        loops = domain(node) if node.kind in NESTED else Domain((), (), frozenset())
+        own = -1 if node.kind in (ELEMENTWISE, REDUCE) else number
+        key = GroupKey(steps[node], loops.extents, scope.homes[node].axis, own)
+        group = open_groups.get(key)
+        if group is not None and node.kind == REDUCE and group.reduced and group.reduced != loops.reduced:
+            key = key._replace(own=-2 - _bits(loops.reduced))
+            group = open_groups.get(key)
+        if group is None or len(group.nodes) >= BODY_LIMIT:
+            group = Group(key)
+            open_groups[key] = group
+            finished.append(group)
+        group.nodes.append(node)
+        group.reduced = group.reduced or loops.reduced
+    return sorted(finished, key=lambda g: (g.key.step, g.key.own < -1))
+
+
+def _bits(axes: frozenset[int]) -> int:
+    return sum(1 << i for i in axes)
+
+
+def _needed_in_memory(groups: list[Group], member: Mapping[Node, int], scope: Scope) -> set[Node]:
+    """The nodes that are read by another nest, or other than at the same point."""
+    needed: set[Node] = set()
+    for number, group in enumerate(groups):
+        for node in group.nodes:
+            for access in _operands(node, scope):
+                base = access.base
+                if not isinstance(base, Node) or base not in member:
+                    continue
+                if member[base] != number or node.kind not in NESTED or not _in_registers(node, access, scope):
+                    needed.add(base)
+    return needed
+
+
+def _place(node: Node, needed: bool, scope: Scope) -> None:
+    """Gives a node that has to be stored its place: its first target, else a tile (or a whole buffer)."""
+    if node in scope.places or not needed:
+        return
+    if scope.targets.get(node):
+        scope.places[node] = scope.targets[node][0]
+        return
+    shape = node.shape
+    position = stream_position(domain(node), scope.homes[node]) if scope.stream else None
+    if scope.stream is not None and position is not None:
+        shape = (*shape[:position], constant(scope.stream.block), *shape[position + 1 :])
+    buffer = scope.new_buffer("t", node.dtype, shape, TILE if scope.stream else WORKSPACE)
+    if scope.stream:
+        scope.tiles.append(buffer)
+    scope.places[node] = Place(buffer.name, (), position)
+
+
+class _Body:
+    """The instructions of one nest; equal instructions are made once."""
+
+    def __init__(self, scope: Scope, names: Mapping[int, Affine], stream_name: str) -> None:
+        self.scope = scope
+        self.names = names
+        self.stream_name = stream_name
+        self.instructions: list[Instruction] = []
+        self.numbers: dict[object, int] = {}
+        self.values: dict[Node, int] = {}
+
+    def add(self, instruction: Instruction) -> int:
+        key = (type(instruction), instruction if not isinstance(instruction, Constant) else repr(instruction))
+        if key not in self.numbers:
+            self.numbers[key] = len(self.instructions)
+            self.instructions.append(instruction)
+        return self.numbers[key]
+
+    def read(self, access: Access) -> int:
+        base = access.base
+        if isinstance(base, Node) and base in self.values and base.kind == ELEMENTWISE:
+            return self.values[base]
+        if isinstance(base, Node) and base.op in leaves.INLINE:
+            return self._inline(base, access.map)
+        place = base if isinstance(base, Place) else self.scope.places[base]
+        indices, guards = rename(access.map, self.names)
+        return self.add(Load(place.buffer, self.index(place, indices), guards, access.dtype))
+
+    def index(self, place: Place, indices: tuple[Affine, ...]) -> tuple[Affine, ...]:
+        """Indices into a place, counted from the block's first row where it is a tile."""
+        if place.block_axis is not None and self.scope.stream is not None:
+            own = indices[place.block_axis].plus(axis(self.scope.stream.start), constant(-1))
+            indices = (*indices[: place.block_axis], own, *indices[place.block_axis + 1 :])
+        return place.prefix + indices
+
+    def _inline(self, leaf: Node, map_: IndexMap) -> int:
+        indices, guards = rename(map_, self.names)
+        if leaf.op is leaves.CONSTANT:
+            number = self.add(Constant(leaf.attrs[1], leaf.attrs[0]))
+        elif leaf.op is leaves.SIZE:
+            number = self.add(IndexValue(Affine((), leaf.attrs[0])))
+        else:
+            number = self.add(IndexValue(indices[leaf.attrs[1]]))
+        return self.add(Masked(number, guards, leaf.dtype)) if guards else number
+
+
+def _emit(group: Group, scope: Scope) -> Nest:
+    loops = domain(group.nodes[0])
+    names = {i: AXIS_NAMES[i] if i < len(AXIS_NAMES) else f"i{i}" for i in range(len(loops.extents))}
+    absolute = {i: axis(name) for i, name in names.items()}
+    stream_axis = group.key.stream_axis if scope.stream else None
+    extents = {name: Affine((), loops.extents[i]) for i, name in names.items()}
+    if stream_axis is not None and scope.stream is not None:
+        absolute[stream_axis] = axis(scope.stream.start).plus(axis(names[stream_axis]))
+        extents[names[stream_axis]] = axis(scope.stream.rows)
+    body = _Body(scope, absolute, names[stream_axis] if stream_axis is not None else "")
+    writes: list[Write] = []
+    for node in group.nodes:
+        body.values[node] = _compute(node, body)
+        writes.extend(_writes(node, body, group, scope))
+    reduced = frozenset(names[i] for i in group.reduced)
+    ordered = [names[i] for i in names if i not in group.reduced] + [names[i] for i in sorted(group.reduced)]
+    panel = PRODUCT_PANEL if group.nodes[0].kind == CONTRACT else SUM_PANEL
+    nest = Nest(
+        tuple(Axis(name, extents[name]) for name in ordered),
+        reduced,
+        tuple(body.instructions),
+        tuple(writes),
+        panel=panel,
+    )
+    return choose_vector(nest)
+
+
+def _compute(node: Node, body: _Body) -> int:
+    numbers = tuple(body.read(access) for access in operand_maps(node, body.scope.accesses))
+    if node.kind == ELEMENTWISE:
+        return body.add(Apply(node.op, node.attrs, numbers, node.dtype))
+    if node.kind == CONTRACT:
+        return body.add(Apply(TABLE["mul"], (), numbers, node.dtype))
+    value = numbers[0]
+    if node.dtype != node.args[0].dtype:
+        value = body.add(Apply(TABLE["cast"], (node.dtype,), (value,), node.dtype))
+    return value
+
+
+def _writes(node: Node, body: _Body, group: Group, scope: Scope) -> list[Write]:
+    """What a node stores: nothing, a value at each point, or a reduction."""
+    place = scope.places.get(node)
+    if place is None:
+        return []
+    loops = domain(node)
+    combine = "add" if node.kind == CONTRACT else node.op.combine
+    own = tuple(body.names[i] for i in loops.result)
+    if scope.stream is not None and group.key.stream_axis in loops.reduced:
+        assert node.kind in (REDUCE, CONTRACT)
+        dtype = "f64" if node.type.is_float and combine in ("add", "mul") else node.dtype
+        buffer = scope.new_buffer("a", dtype, node.shape, ACCUMULATOR)
+        scope.accumulators.append(Accumulator(buffer, combine, place.buffer))
+        return [Write(buffer.name, own, body.values[node], combine, accumulate=True)]
+    places = [place, *(p for p in scope.targets.get(node, ()) if p != place)]
+    return [
+        Write(p.buffer, body.index(p, own), body.values[node], combine if node.kind != ELEMENTWISE else "")
+        for p in places
+    ]
+
+
+def copy_nest(access: Access, shape: tuple[Size, ...], place: Place, scope: Scope) -> Nest:
+    """Stores a value that needs no computing (an argument, a view, a constant) into a place."""
+    names = {i: axis(AXIS_NAMES[i]) for i in range(len(shape))}
+    body = _Body(scope, names, "")
+    number = body.read(access)
+    axes = tuple(Axis(AXIS_NAMES[i], Affine((), size)) for i, size in enumerate(shape))
+    write = Write(place.buffer, place.prefix + tuple(names.values()), number)
+    return choose_vector(Nest(axes, frozenset(), tuple(body.instructions), (write,)))

@@ -1,0 +1,144 @@
+"""From a graph to a plan: the phases become kernels, what crosses them gets memory.
+
+Owns the choice of block and chunk lengths and of buffers; must not know LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exprc.ir.node import Node, toposort
+from exprc.ir.sizes import Size
+from exprc.schedule.access import NESTED, Access, Place, domain, operand_maps, resolve
+from exprc.schedule.kernel import (
+    ARGUMENT,
+    RESULT,
+    WORKSPACE,
+    Buffer,
+    Kernel,
+    Plan,
+    Requirement,
+    Statement,
+    Stream,
+)
+from exprc.schedule.loops import special_statements
+from exprc.schedule.nests import Scope, build_statements, copy_nest
+from exprc.schedule.phases import NO_HOME, Phase, Phases, computes, find_phases, rank_sizes, stream_position
+
+ROW_BLOCK, FLAT_BLOCK = 32, 1024
+ROW_CHUNK, FLAT_CHUNK = 1024, 16384
+
+
+def make_plan(
+    symbol: str,
+    dims: tuple[str, ...],
+    inputs: Sequence[tuple[str, Node]],
+    outputs: Sequence[tuple[str, Node]],
+    requirements: tuple[Requirement, ...] = (),
+) -> Plan:
+    """The plan of one function: `inputs` are leaves with the names of their buffers, `outputs` what it stores."""
+    order = toposort([node for _, node in outputs])
+    accesses = resolve(order)
+    phases = find_phases(order, accesses, rank_sizes(order, [node for _, node in inputs]))
+    builder = _Builder(inputs, outputs, accesses, phases)
+    kernels = builder.kernels()
+    return Plan(
+        symbol, dims, requirements, builder.arguments, builder.results, tuple(builder.workspace), tuple(kernels)
+    )
+
+
+class _Builder:
+    """Buffers declared so far, and where the values of the graph are stored."""
+
+    def __init__(
+        self,
+        inputs: Sequence[tuple[str, Node]],
+        outputs: Sequence[tuple[str, Node]],
+        accesses: dict[Node, Access],
+        phases: Phases,
+    ) -> None:
+        self.accesses = accesses
+        self.phases = phases
+        self.workspace: list[Buffer] = []
+        self.counts: dict[str, int] = {}
+        self.arguments = tuple(Buffer(name, node.dtype, node.shape, ARGUMENT) for name, node in inputs)
+        self.results = tuple(Buffer(name, node.dtype, node.shape, RESULT) for name, node in outputs)
+        self.places: dict[Node, Place] = {node: Place(name) for name, node in inputs}
+        self.targets: dict[Node, list[Place]] = {}
+        self.copies: list[tuple[Node, Place]] = []
+        for name, node in outputs:
+            if _stores_itself(node, self.targets, phases):
+                self.targets.setdefault(node, []).append(Place(name))
+            else:
+                self.copies.append((node, Place(name)))
+
+    def kernels(self) -> list[Kernel]:
+        crossing = self._crossing()
+        for node in crossing:
+            if node.kind in NESTED and node not in self.targets:
+                buffer = self.new_buffer("w", node.dtype, node.shape, WORKSPACE)
+                self.targets[node] = [Place(buffer.name)]
+        found = [self._kernel(number, phase, crossing) for number, phase in enumerate(self.phases.phases)]
+        if self.copies:
+            scope = self._scope(None)
+            body: list[Statement] = [copy_nest(self.accesses[n], n.shape, place, scope) for n, place in self.copies]
+            found.append(Kernel("copy_results", None, (), (), tuple(body)))
+        return found
+
+    def new_buffer(self, prefix: str, dtype: str, shape: tuple[Size, ...], space: str) -> Buffer:
+        """Declares memory under a fresh name."""
+        number = self.counts.get(prefix, 0)
+        self.counts[prefix] = number + 1
+        buffer = Buffer(f"{prefix}{number}", dtype, shape, space)
+        if space == WORKSPACE:
+            self.workspace.append(buffer)
+        return buffer
+
+    def _scope(self, stream: Stream | None) -> Scope:
+        return Scope(
+            self.accesses, self.phases.homes, self.places, self.targets, stream, self.new_buffer, special_statements
+        )
+
+    def _kernel(self, number: int, phase: Phase, crossing: frozenset[Node]) -> Kernel:
+        stream = _stream(phase) if phase.size is not None else None
+        scope = self._scope(stream)
+        body = build_statements(phase.nodes, scope, crossing)
+        name = f"kernel{number}"
+        return Kernel(name, stream, tuple(scope.tiles), tuple(scope.accumulators), tuple(body))
+
+    def _crossing(self) -> frozenset[Node]:
+        """The nodes whose values are read in another kernel than the one that makes them, or returned."""
+        kernel_of = {node: number for number, phase in enumerate(self.phases.phases) for node in phase.nodes}
+        found: set[Node] = set(self.targets)
+        for node, number in kernel_of.items():
+            maps = operand_maps(node, self.accesses) if node.kind in NESTED else [self.accesses[a] for a in node.args]
+            found.update(a.base for a in maps if isinstance(a.base, Node) and kernel_of.get(a.base, number) != number)
+            if node.kind in NESTED and _reduces_stream(node, self.phases):
+                found.add(node)
+        for node, _ in self.copies:
+            base = self.accesses[node].base
+            if isinstance(base, Node):
+                found.add(base)
+        return frozenset(node for node in found if computes(node) or node in self.targets)
+
+
+def _stores_itself(node: Node, targets: dict[Node, list[Place]], phases: Phases) -> bool:
+    """Whether the node's own kernel can store it into a result: else it is copied there at the end."""
+    if node.kind in NESTED:
+        return node not in targets or not _reduces_stream(node, phases)
+    producer = node.args[0] if node.kind == "project" else node
+    return computes(producer) and node not in targets
+
+
+def _reduces_stream(node: Node, phases: Phases) -> bool:
+    home = phases.homes.get(node, NO_HOME)
+    return home.axis is not None and stream_position(domain(node), home) is None
+
+
+def _stream(phase: Phase) -> Stream:
+    """Blocks of few rows where a row has entries, so that a block stays in the first-level cache; else long ones."""
+    assert phase.size is not None
+    rows_only = all(len(domain(node).extents) <= 1 for node in phase.nodes)
+    if rows_only:
+        return Stream(phase.size, "row", "rows", FLAT_BLOCK, FLAT_CHUNK)
+    return Stream(phase.size, "row", "rows", ROW_BLOCK, ROW_CHUNK)

@@ -1,0 +1,87 @@
+"""What the lexer hands to the parser: the tokens as parallel lists, with comments, documentation and mistakes.
+
+Also the numbers of the terminals and the sets of them that the newline rules and the messages speak of.
+"""
+
+from __future__ import annotations
+
+from exprc.diagnostics import MOST_SHOWN, Diagnostic, Label
+from exprc.source import Source, Span
+from exprc.syntax.ast import Comment, Index
+from exprc.syntax.tables import LITERALS, TERMINALS
+
+NUMBER_OF = {name: number for number, name in enumerate(TERMINALS)}
+END, NAME, NUMBER, STRING = (NUMBER_OF[name] for name in ("$END", "NAME", "NUMBER", "STRING"))
+SEPARATOR = NUMBER_OF["_SEPARATOR"]
+KEYWORDS = {spelled: kind for spelled, kind in LITERALS.items() if spelled.isalpha()}
+
+
+def terminals(*spelled: str) -> frozenset[int]:
+    """The numbers of terminals given as they are written."""
+    return frozenset(LITERALS[text] for text in spelled)
+
+
+OPENING = {LITERALS["("]: ")", LITERALS["["]: "]", LITERALS["{"]: "}"}
+CLOSING = {LITERALS[")"]: "(", LITERALS["]"]: "[", LITERALS["}"]: "{"}
+BINARY = terminals(*"+ - * / // % @ ^ ** == != < <= > >= and or".split())
+DECLARING = terminals(*"dim input param loss output density update require fn use".split())
+OPERAND_ENDS = terminals(")", "]", "'", "true", "false", "None") | {NAME, NUMBER, STRING}
+
+
+class Tokens:
+    """The tokens of a source, `$END` last: `kinds`, `starts`, `ends`, `lexemes` are parallel.
+
+    `docs` maps the start of a statement to the text that documents it.  `spoiled` has the tokens about which something
+    was said already: a syntax error in the same statement is not reported again, nor any from `silent_from` on.
+    """
+
+    __slots__ = (
+        "comments",
+        "diagnostics",
+        "docs",
+        "ends",
+        "failures",
+        "kinds",
+        "lexemes",
+        "model_doc",
+        "open_binders",
+        "silent_from",
+        "source",
+        "spellings",
+        "spoiled",
+        "starts",
+    )
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.kinds: list[int] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.lexemes: list[str] = []
+        self.comments: list[Comment] = []
+        self.docs: dict[int, str] = {}
+        self.model_doc: str | None = None
+        self.spellings: dict[str, str] = {}
+        self.spoiled: set[int] = set()
+        self.silent_from: int | None = None
+        self.failures: list[int] = []
+        self.open_binders: dict[int, Index] = {}
+        self.diagnostics: list[Diagnostic] = []
+
+    def span(self, index: int) -> Span:
+        """Where a token stands."""
+        return Span(self.source, self.starts[index], self.ends[index])
+
+    def report(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        notes: tuple[str, ...] = (),
+        help: tuple[str, ...] = (),
+        others: tuple[Label, ...] = (),
+    ) -> None:
+        """Note a mistake; what is beyond the number that is shown is not kept."""
+        if len(self.diagnostics) < MOST_SHOWN:
+            self.diagnostics.append(Diagnostic(code, message, (Label(span, label), *others), notes, help))

@@ -1,0 +1,366 @@
+"""Derivatives against high-order differences and mode against mode, first and second order; guards; growth."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from exprc import ops
+from exprc.autodiff import expand_derivatives, gradient, merge_scans, pullback, pushforward
+from exprc.autodiff.graph import toposort_to
+from exprc.ir.node import Function, Node, toposort
+from exprc.ir.op import ELEMENTWISE, LEAF, PROJECT, SCAN
+from exprc.ir.sizes import Size, as_size, dim
+from exprc.ir.types import Type
+
+DIMS = {"n": 4, "d": 3, "k": 2, "m": 5, "e": 0}
+N, D, K, M, E = (dim(name) for name in DIMS)
+NUMPY_DTYPES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
+
+
+# ---- an interpreter of graphs
+
+
+def with_integers(value: Any) -> Any:
+    if isinstance(value, Size):
+        return value.evaluate(DIMS)
+    return tuple(with_integers(part) for part in value) if type(value) is tuple else value
+
+
+def evaluate(roots: tuple[Node, ...], leaves: Mapping[Node, Any]) -> list[Any]:
+    values: dict[Node, Any] = dict(leaves)
+    for node in toposort_to(roots, leaves):
+        if node not in values:
+            values[node] = value_of(node, [values[argument] for argument in node.args])
+    return [values[root] for root in roots]
+
+
+def value_of(node: Node, arguments: list[Any]) -> Any:
+    if node.kind == PROJECT:
+        return arguments[0][node.attrs[0]]
+    if node.kind == SCAN:
+        results = run_scan(node, arguments)
+        return results if len(node.types) > 1 else results[0]
+    if node.op.numpy is not None:
+        result = node.op.numpy(with_integers(node.attrs), *arguments)
+        return np.asarray(result, NUMPY_DTYPES[node.dtype])
+    simpler = node.op.expand(node)
+    return evaluate((simpler,), dict(zip(node.args, arguments, strict=True)))[0]
+
+
+def run_scan(node: Node, arguments: list[Any]) -> list[Any]:
+    body, states, sequences, length, reverse = node.attrs
+    count = length.evaluate(DIMS)
+    carried, steps = arguments[:states], arguments[states : states + sequences]
+    captured = arguments[states + sequences :]
+    emitted = [
+        np.zeros((count, *with_integers(result.shape)), NUMPY_DTYPES[result.dtype]) for result in body.results[states:]
+    ]
+    leaves = [ops.arg(index, type) for index, type in enumerate(body.parameters)]
+    for t in reversed(range(count)) if reverse else range(count):
+        given = [*carried, *[sequence[t] for sequence in steps], *captured]
+        results = evaluate(body.results, dict(zip(leaves, given, strict=True)))
+        carried = results[:states]
+        for array, result in zip(emitted, results[states:], strict=True):
+            array[t] = result
+    return [*carried, *emitted]
+
+
+def value(root: Node, leaves: Mapping[Node, Any]) -> Any:
+    return evaluate((root,), leaves)[0]
+
+
+# ---- programs
+
+
+class Program(NamedTuple):
+    name: str
+    build: Callable[..., Node]
+    shapes: tuple[tuple[Size, ...], ...]
+    low: float = -1.5
+    high: float = 1.5
+
+
+def variable(name: str, shape: tuple[Size | int, ...], dtype: str = "f64") -> Node:
+    return ops.input_(name, Type(dtype, tuple(as_size(extent) for extent in shape)))
+
+
+def body_of(types: list[Type], step: Callable[..., list[Node]]) -> Function:
+    return ops.make_function(tuple(types), step)
+
+
+def row(*shape: Size) -> Type:
+    return Type("f64", shape)
+
+
+def recurrence(h0: Node, x: Node, w: Node) -> Node:
+    """h <- tanh(W h + x), every state."""
+    body = body_of([row(D), row(D), row(D, D)], lambda h, v, a: [s := ops.tanh(ops.add(ops.matmul(a, h), v)), s])
+    return ops.scan(body, [h0], [x], [w], N)[1]
+
+
+def two_states(h0: Node, c0: Node, x: Node, w: Node) -> Node:
+    """An LSTM-like loop, of which last states and emitted values are used."""
+
+    def step(h: Node, c: Node, v: Node, a: Node) -> list[Node]:
+        z = ops.add(ops.matmul(a, h), v)
+        c = ops.add(ops.mul(ops.sigmoid(z), c), ops.sin(v))
+        h = ops.mul(ops.tanh(c), ops.sigmoid(ops.neg(z)))
+        return [h, c, ops.mul(h, c)]
+
+    h, c, y = ops.scan(body_of([row(D)] * 3 + [row(D, D)], step), [h0, c0], [x], [w], N)
+    return ops.add(ops.sum_(y, 0), ops.add(h, ops.mul(2.0, c)))
+
+
+def nested_scan(s0: Node, x: Node, a: Node) -> Node:
+    """For each row of x a loop over its entries, with the outer state and a captured scalar inside."""
+
+    def inner(s: Node, v: Node, b: Node) -> list[Node]:
+        return [s := ops.sin(ops.add(ops.mul(b, s), v)), s]
+
+    def outer(s: Node, r: Node, b: Node) -> list[Node]:
+        end, path = ops.scan(body_of([row()] * 3, inner), [s], [r], [b], D)
+        return [ops.mul(end, b), ops.sum_(path)]
+
+    end, sums = ops.scan(body_of([row(), row(D), row()], outer), [s0], [x], [a], N)
+    return ops.add(end, ops.sum_(sums))
+
+
+def backward_scan(s0: Node, x: Node) -> Node:
+    body = body_of([row(), row()], lambda s, v: [ops.add(ops.mul(0.5, ops.mul(s, s)), v), ops.mul(s, v)])
+    end, path = ops.scan(body, [s0], [x], [], N, reverse=True)
+    return ops.add(path, end)
+
+
+def counting_scan(x: Node) -> Node:
+    """A loop with an integer state, which has no derivative but is used."""
+
+    def step(i: Node, s: Node, v: Node) -> list[Node]:
+        return [ops.add(i, 1), ops.add(s, ops.mul(ops.cast(i, "f64"), ops.mul(v, v)))]
+
+    return ops.scan(body_of([Type("i64"), row(), row()], step), [ops.constant(1), ops.zeros()], [x], [], N)[1]
+
+
+def spd(x: Node) -> Node:
+    """A positive definite matrix made of any square one."""
+    eye = ops.cast(ops.eq(ops.iota(x.shape, 0), ops.iota(x.shape, 1)), "f64")
+    return ops.add(ops.matmul(x, ops.transpose(x)), ops.mul(3.0, eye))
+
+
+def lower(x: Node) -> Node:
+    return ops.cholesky(spd(x))
+
+
+LABELS = ops.cast(ops.remainder(ops.iota((N,)), 3), "i64")
+A = (N,)
+MATRIX, SQUARE = (N, D), (D, D)
+PROGRAMS = [
+    Program("chain", lambda x: ops.exp(ops.sin(ops.mul(x, ops.tanh(x)))), (A,)),
+    Program("shared", lambda x: ops.mul(s := ops.sin(x), ops.add(s, ops.mul(s, x))), (A,)),
+    Program("quotient", lambda x, y: ops.div(ops.sin(x), ops.add(2.0, ops.cos(y))), (A, A)),
+    Program("power of both", lambda x, y: ops.power(x, y), (A, A), 0.5, 2.0),
+    Program("cube", lambda x: ops.power(x, 3), (A,)),
+    Program("negative power", lambda x: ops.power(x, -2), (A,), 0.5, 2.0),
+    Program("minimum, maximum", lambda x, y: ops.minimum(ops.sin(x), ops.maximum(y, ops.mul(x, y))), (A, A)),
+    Program("absolute", lambda x: ops.mul(ops.abs_(x), ops.relu(ops.add(x, 0.1))), (A,)),
+    Program("remainder", lambda x: ops.mul(x, ops.remainder(x, 0.7)), (A,)),
+    Program("stop", lambda x: ops.mul(x, x), (A,)),
+    Program("row and column", lambda x, b: ops.tanh(ops.mul(x, ops.add(b, x))), (MATRIX, (D,))),
+    Program("scalar and matrix", lambda s, x: ops.exp(ops.mul(s, ops.sin(x))), ((), MATRIX)),
+    Program("unit axis", lambda x: ops.mul(x, ops.sum_(ops.sin(x), 1, keepdims=True)), (MATRIX,)),
+    Program("outer", lambda x, y: ops.sin(ops.mul(ops.insert_axes(x, (1,)), ops.insert_axes(y, (0,)))), (A, (D,))),
+    Program("sum of an axis", lambda x: ops.power(ops.sum_(ops.exp(x), 0), 2), (MATRIX,)),
+    Program("sum of all", lambda x: ops.sin(ops.sum_(ops.mul(x, x))), (MATRIX,)),
+    Program("mean", lambda x: ops.mul(ops.mean(ops.exp(x), 1), 2.0), (MATRIX,)),
+    Program("max", lambda x: ops.mul(ops.max_(ops.sin(x), 1), 2.0), (MATRIX,)),
+    Program("min of all", lambda x: ops.exp(ops.min_(x)), (MATRIX,)),
+    Program("prod", lambda x: ops.prod(ops.add(x, 2.0), 1), (MATRIX,)),
+    Program("prod of the first axis", lambda x: ops.prod(x, 0), (MATRIX,), 0.5, 1.5),
+    Program("norm", lambda x: ops.norm(ops.sin(x), 1), (MATRIX,), 0.5, 1.5),
+    Program("logsumexp", lambda x: ops.logsumexp(ops.mul(x, x), 1), (MATRIX,)),
+    Program("logsumexp of all", lambda x: ops.logsumexp(x), (MATRIX,)),
+    Program("softmax", lambda x: ops.softmax(ops.mul(2.0, x)), (MATRIX,)),
+    Program("softmax of the first axis", lambda x: ops.softmax(ops.sin(x), 0), (MATRIX,)),
+    Program("log softmax", lambda x: ops.mul(x, ops.log_softmax(x)), (MATRIX,)),
+    Program("log sigmoid", lambda x: ops.log_sigmoid(ops.mul(x, x)), (MATRIX,)),
+    Program("labels", lambda x: ops.cross_entropy(ops.sin(x), LABELS), (MATRIX,)),
+    Program("probabilities", lambda x, z: ops.cross_entropy(x, ops.softmax(z)), (MATRIX, MATRIX)),
+    Program("vector @ vector", lambda x, y: ops.exp(ops.matmul(x, y)), (A, A)),
+    Program("matrix @ vector", lambda x, y: ops.sin(ops.matmul(x, y)), (MATRIX, (D,))),
+    Program("vector @ matrix", lambda x, y: ops.sin(ops.matmul(x, y)), (A, MATRIX)),
+    Program("matrix @ matrix", lambda x, y: ops.sin(ops.matmul(x, y)), (MATRIX, (D, K))),
+    Program("matrix @ itself", lambda x: ops.matmul(ops.transpose(x), x), (MATRIX,)),
+    Program("batch @ batch", lambda x, y: ops.matmul(x, y), ((K, N, D), (K, D, M))),
+    Program("batch @ matrix", lambda x, y: ops.sin(ops.matmul(x, y)), ((K, N, D), (D, M))),
+    Program("matrix @ batch", lambda x, y: ops.matmul(ops.sin(x), y), ((N, D), (K, D, M))),
+    Program("batch @ vector", lambda x, y: ops.matmul(x, y), ((K, N, D), (D,))),
+    Program("all labels kept", lambda x, y: ops.contract(x, y, "ab", "bc", "cab"), (MATRIX, (D, K))),
+    Program("transposed product", lambda x, y: ops.contract(x, y, "ab", "cb", "ca"), (MATRIX, (K, D))),
+    Program("slice", lambda x: ops.sin(ops.slice_(x, (as_size(1), as_size(0)), (N - 1, as_size(2)), (1, 1))), (MATRIX,)),
+    Program("slice with steps", lambda x: ops.exp(ops.slice_(x, (as_size(3),), (as_size(2),), (-2,))), (A,)),
+    Program("pad", lambda x: ops.cos(ops.pad(x, (as_size(2),), (N + 3,))), (A,)),
+    Program("pad with steps", lambda x: ops.cos(ops.pad(x, (as_size(1),), (2 * N,), (2,))), (A,)),
+    Program("differences", lambda x: ops.square(ops.sub(tail(x), head(x))), (A,)),
+    Program("reshape", lambda x: ops.matmul(ops.reshape(x, (N * D,)), ops.sin(ops.reshape(x, (D * N,)))), (MATRIX,)),
+    Program("transpose", lambda x: ops.mul(ops.transpose(x), ops.sin(ops.transpose(x))), (MATRIX,)),
+    Program("axes", lambda x: ops.sum_(ops.exp(ops.transpose(x, (2, 0, 1))), 1), ((K, N, D),)),
+    Program("squeeze", lambda x: ops.sin(ops.squeeze(ops.sum_(ops.mul(x, x), 1, keepdims=True), (1,))), (MATRIX,)),
+    Program("cholesky", lambda x: ops.cholesky(spd(x)), (SQUARE,)),
+    Program("log determinant", lambda x: log_determinant(spd(x)), (SQUARE,)),
+    Program("solve vector", lambda x, b: ops.solve_triangular(lower(x), b), (SQUARE, (D,))),
+    Program("solve matrix", lambda x, b: ops.solve_triangular(lower(x), b), (SQUARE, (D, K))),
+    Program("solve transposed", lambda x, b: ops.solve_triangular(lower(x), b, transposed=True), (SQUARE, (D, K))),
+    Program("solve upper", lambda x, b: ops.solve_triangular(ops.transpose(lower(x)), b, lower=False), (SQUARE, (D,))),
+    Program("gaussian", lambda x, b: ops.sum_(ops.square(ops.solve_triangular(lower(x), b))), (SQUARE, (D,))),
+    Program("scan", recurrence, ((D,), MATRIX, SQUARE)),
+    Program("scan of two states", two_states, ((D,), (D,), MATRIX, SQUARE)),
+    Program("nested scan", nested_scan, ((), MATRIX, ()), -0.7, 0.7),
+    Program("reverse scan", backward_scan, ((), A), -0.7, 0.7),
+    Program("scan that counts", counting_scan, (A,)),
+    Program("scan of no steps", lambda h, x: ops.mul(ops.sin(empty_scan(h, x)), h), ((D,), (E, D))),
+    Program("where", lambda x, y: ops.where(ops.gt(x, y), ops.sin(ops.mul(x, y)), ops.exp(x)), (A, A)),
+    Program("where in where", lambda x, y: nested_where(x, y), (A, A)),
+    Program("where of one", lambda x: ops.mul(x, ops.where(ops.gt(x, 0.2), ops.exp(x), 3.0)), (A,)),
+    Program("where of rows", lambda x, w: ops.sin(ops.matmul(chosen_rows(x), w)), (MATRIX, (D, K))),
+    Program("where of entries", lambda x, w: ops.matmul(ops.where(ops.gt(x, 0), x, 1.0), w), (MATRIX, (D, K))),
+    Program("where after @", lambda x, w: masked_product(x, w), (MATRIX, (D, K))),
+    Program("where in a scan", lambda s, x: choosing_scan(s, x), ((), A)),
+    Program("where around a scan", lambda s, x: ops.where(ops.gt(x, 0), backward_scan(s, x), x), ((), A), -0.7, 0.7),
+    Program("where of softmax", lambda x: ops.where(ops.gt(x, 0), ops.softmax(x), ops.mul(x, x)), (MATRIX,)),
+    Program("where of cholesky", lambda x: ops.where(ops.gt(x, 0), ops.cholesky(spd(x)), x), (SQUARE,)),
+    Program("where of slices", lambda x: ops.where(ops.gt(head(x), 0), ops.sin(tail(x)), ops.exp(head(x))), (A,)),
+    Program("relu of relu", lambda x: ops.relu(ops.sub(ops.relu(ops.mul(x, x)), ops.where(ops.gt(x, 0), x, 0))), (A,)),
+]
+
+
+def head(x: Node) -> Node:
+    return ops.slice_(x, (as_size(0),), (x.shape[0] - 1,))
+
+
+def tail(x: Node) -> Node:
+    return ops.slice_(x, (as_size(1),), (x.shape[0] - 1,))
+
+
+def log_determinant(x: Node) -> Node:
+    diagonal = ops.eq(ops.iota(x.shape, 0), ops.iota(x.shape, 1))
+    return ops.mul(2.0, ops.sum_(ops.where(diagonal, ops.log(ops.cholesky(x)), 0)))
+
+
+def empty_scan(h: Node, x: Node) -> Node:
+    body = body_of([row(D), row(D)], lambda s, v: [ops.mul(s, v), s])
+    end, path = ops.scan(body, [h], [x], [], E)
+    return ops.add(end, ops.sum_(path, 0))
+
+
+def nested_where(x: Node, y: Node) -> Node:
+    inner = ops.where(ops.lt(y, 0.3), ops.sin(x), ops.mul(x, y))
+    return ops.where(ops.gt(x, 0), ops.exp(inner), ops.where(ops.gt(y, 0), ops.cos(y), inner))
+
+
+def chosen_rows(x: Node) -> Node:
+    first = ops.squeeze(ops.slice_(x, (as_size(0), as_size(0)), (x.shape[0], as_size(1))), (1,))
+    return ops.where(ops.spread(ops.gt(first, 0), x, (1,)), ops.sin(x), ops.exp(x))
+
+
+def masked_product(x: Node, w: Node) -> Node:
+    product = ops.matmul(x, w)
+    return ops.where(ops.gt(product, 0), ops.sin(product), 0)
+
+
+def choosing_scan(s0: Node, x: Node) -> Node:
+    def step(s: Node, v: Node) -> list[Node]:
+        return [t := ops.where(ops.gt(v, 0), ops.sin(ops.mul(s, v)), ops.add(ops.mul(0.5, s), v)), t]
+
+    end, path = ops.scan(body_of([row(), row()], step), [s0], [x], [], N)
+    return ops.add(ops.mul(end, end), path)
+
+
+# ---- the checks
+
+
+def sample(program: Program, seed: int) -> tuple[list[Node], list[Any], list[Any], list[Any]]:
+    random = np.random.default_rng(seed)
+    nodes = [variable(f"x{i}", shape) for i, shape in enumerate(program.shapes)]
+    shapes = [with_integers(shape) for shape in program.shapes]
+    points = [np.asarray(random.uniform(program.low, program.high, shape)) for shape in shapes]
+    return nodes, points, *([np.asarray(random.normal(size=shape)) for shape in shapes] for _ in range(2))
+
+
+def difference(function: Callable[[float], Any], step: float = 2e-3) -> Any:
+    """The derivative at 0 by differences of sixth order."""
+    weights = {1: 45, 2: -9, 3: 1}
+    return sum(w * (function(i * step) - function(-i * step)) for i, w in weights.items()) / (60 * step)
+
+
+def inner(left: Any, right: Any) -> float:
+    return float(sum(np.sum(a * b) for a, b in zip(left, right, strict=True)))
+
+
+def assert_close(left: Any, right: Any, tolerance: float) -> None:
+    for a, b in zip(left, right, strict=True):
+        assert np.shape(a) == np.shape(b)
+        scale = 1 + np.max(np.abs(b), initial=0)
+        assert np.max(np.abs(a - b), initial=0) <= tolerance * scale, (a, b)
+
+
+def zeros_for_none(found: tuple[Node | None, ...], nodes: list[Node]) -> tuple[Node, ...]:
+    pairs = zip(found, nodes, strict=True)
+    return tuple(ops.zeros(node.shape, node.dtype) if part is None else part for part, node in pairs)
+
+
+def check_program(program: Program, seed: int = 0) -> None:
+    nodes, points, v, w = sample(program, seed)
+    out = program.build(*nodes)
+    weight_node, directions = variable("u", out.shape), [variable(f"v{i}", x.shape) for i, x in enumerate(nodes)]
+    weight = np.random.default_rng(seed + 7).normal(size=with_integers(out.shape))
+    leaves = {**dict(zip(nodes, points, strict=True)), **dict(zip(directions, v, strict=True)), weight_node: weight}
+
+    def moved(t: float) -> dict[Node, Any]:
+        return {**leaves, **{node: p + t * q for node, p, q in zip(nodes, points, v, strict=True)}}
+
+    (tangent,) = zeros_for_none(pushforward((out,), nodes, directions), [out])
+    cotangents = zeros_for_none(pullback((out,), (weight_node,), nodes), nodes)
+    assert [part.type for part in cotangents] == [node.type for node in nodes] and tangent.type == out.type
+    j_v, *jt_u = evaluate((tangent, *cotangents), leaves)
+    assert_close([j_v], [difference(lambda t: value(out, moved(t)))], 1e-8)
+    forward, backward = inner([weight], [j_v]), inner(jt_u, v)
+    assert abs(forward - backward) <= 1e-12 * (1 + abs(forward))
+
+    slope = ops.sum_(ops.mul(weight_node, tangent))
+    terms = [ops.sum_(ops.mul(direction, part)) for direction, part in zip(directions, cotangents, strict=True)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = ops.add(total, term)
+    reverse_reverse = gradient(total, nodes)
+    reverse_forward = gradient(slope, nodes)
+    forward_reverse = zeros_for_none(pushforward(cotangents, nodes, directions), nodes)
+    expected = [difference(lambda t, part=part: value(part, moved(t))) for part in cotangents]
+    found = [evaluate(way, leaves) for way in (reverse_reverse, reverse_forward, forward_reverse)]
+    for way in found:
+        assert_close(way, expected, 1e-7)
+    assert_close(found[0], found[1], 1e-11)
+    assert_close(found[0], found[2], 1e-11)
+    swapped = evaluate(reverse_reverse, {**leaves, **dict(zip(directions, w, strict=True))})
+    assert abs(inner(swapped, v) - inner(found[0], w)) <= 1e-10 * (1 + abs(inner(swapped, v)))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_modes_agree_with_differences(program: Program) -> None:
+    check_program(program)
+
+
+SMOOTH = [op for op in ops.TABLE.values() if op.kind == ELEMENTWISE and op.partials is not None and op.build is not None]
+
+
+@pytest.mark.parametrize("op", [op for op in SMOOTH if op.dtype_rule in ("number", "float")], ids=lambda op: op.name)
+def test_every_elementwise_operation(op: Any) -> None:
+    if any(word in op.doc for word in ("rounded", "integer")) or op.name == "sign":
+        pytest.skip("constant but for jumps")
+    low, high = max(pair[0] for pair in op.domain), min(pair[1] for pair in op.domain)
+    low, high = max(low, -2.0), min(high, 2.5)
+    check_program(Program(op.name, op.build, tuple([A] * len(op.domain)), low, high), seed=3)

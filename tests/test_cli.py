@@ -1,0 +1,394 @@
+"""The command line: help, exit codes, forms of output, what a start imports."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from exprc import __version__
+from exprc.cli import main as command_line
+from exprc.cli.data import load_data, save_results
+from exprc.cli.main import COMMANDS, run
+from exprc.diagnostics import Diagnostic, InternalError, KnownLimit, UserError
+
+Captured = pytest.CaptureFixture[str]
+needs_pipeline = pytest.mark.skipif(importlib.util.find_spec("exprc.driver") is None, reason="there is no driver yet")
+MODEL = """dim n, d
+input X : f64[n, d]
+input y : f64[n]
+param w : f64[d]
+r = X @ w - y
+loss E = sum(r^2) / 2
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.expr").write_text(MODEL)
+    return "model.expr"
+
+
+def exprc(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """A process of its own, as a user starts it."""
+    command = [sys.executable, "-m", "exprc", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+
+
+# ---- help and usage
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_every_help_shows_an_example(name: str, capsys: Captured) -> None:
+    assert run([*name.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(rf"Example:\n +exprc {name}", text)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_they_are(name: str) -> None:
+    command = importlib.import_module(f"exprc.cli.{name}").command
+    assert command.name == name
+    assert command.help.strip()
+    assert COMMANDS[name].endswith(".")
+
+
+def test_every_option_of_the_interface_is_there(capsys: Captured) -> None:
+    options = {
+        "build": "-o --name --target --cpu --dim --only --order --emit --sm --blas --guard --no-stabilize --no-rewrite "
+        "--include --wrt --watch --max-memory --max-time --force --show --stop-after --time --error-format",
+        "grad": "--expand --wrt --of --order --format --sizes --no-simplify --error-format",
+        "check": "--rewrites --grad --data --target --error-format",
+        "run": "--data --grad --show-value -o --error-format",
+        "fmt": "--check",
+        "graph": "-o",
+    }
+    for name, wanted in options.items():
+        run([name, "--help"])
+        text = capsys.readouterr().out
+        assert [option for option in wanted.split() if not re.search(rf"^ +{option}\b|, {option}\b", text, re.M)] == []
+
+
+def test_version(capsys: Captured) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"exprc, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compile"],
+        ["build"],
+        ["build", "model.expr", "--dim", "n=ten"],
+        ["build", "model.expr", "--dim", "n"],
+        ["build", "model.expr", "--order", "3"],
+        ["build", "-"],
+        ["check", "model.expr", "--error-format", "xml"],
+        ["grad", "model.expr", "E", "--of", "E"],
+        ["run", "model.expr", "data.npz"],
+        ["explain", "E9999"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_exits_with_2(arguments: list[str], model: str, capsys: Captured) -> None:
+    assert run(arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fmt", "model.expr"],
+        ["graph", "model.expr", "-o", "g.svg"],
+        ["build", "model.expr", "--guard"],
+        ["build", "model.expr", "--sm", "80"],
+        ["build", "model.expr", "--blas", "openblas"],
+        ["build", "model.expr", "--watch"],
+        ["build", "model.expr", "--max-memory", "1G"],
+        ["build", "model.expr", "--max-time", "60"],
+        ["build", "model.expr", "--order", "2"],
+        ["check", "model.expr", "--grad"],
+        ["grad", "model.expr", "--format", "latex"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_built_yet_exits_with_3(arguments: list[str], model: str, capsys: Captured) -> None:
+    assert run(arguments) == 3
+    assert capsys.readouterr().err.startswith("error[E0602]: ")
+
+
+# ---- failures
+
+
+def test_a_missing_program_is_named_and_its_neighbour_offered(model: str, capsys: Captured) -> None:
+    assert run(["check", "modle.expr"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error[E0704]: cannot read `modle.expr`: no such file or directory\n")
+    assert " = help: did you mean `model.expr`?" in error
+
+
+def test_bytes_that_are_no_text(tmp_path: Path, capsys: Captured) -> None:
+    program = tmp_path / "latin.expr"
+    program.write_bytes(b"dim n  # caf\xe9\n")
+    assert run(["check", str(program)]) == 1
+    error = capsys.readouterr().err
+    assert "invalid UTF-8: byte 0xe9 at byte offset 12" in error
+    assert ":1:13\n" in error
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, **functions: object) -> None:
+    """A driver of which only these functions exist."""
+    driver = SimpleNamespace(Options=SimpleNamespace, STAGES=(SimpleNamespace(name="check"),), **functions)
+    monkeypatch.setitem(sys.modules, "exprc.driver", driver)
+    monkeypatch.setattr("exprc.driver", driver, raising=False)
+
+
+def failing(error: Exception) -> object:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [InternalError("a broken invariant"), ZeroDivisionError("x"), RecursionError()])
+def test_a_bug_names_its_stage_and_saves_what_reproduces_it(
+    error: Exception, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pretend(monkeypatch, check=failing(error))
+    assert run(["check", model, "--dim", "n=3"]) == 70
+    shown = capsys.readouterr().err
+    (report,) = tmp_path.glob("exprc-bug-*.txt")
+    assert shown.startswith("bug: exprc itself failed in the stage `")
+    assert type(error).__name__ in shown
+    assert "Traceback" not in shown
+    assert str(report) in shown
+    text = report.read_text()
+    assert "command: exprc check model.expr --dim n=3" in text
+    assert "Traceback" in text
+    assert MODEL in text
+    assert report.stat().st_mode & 0o077 == 0
+
+
+def test_a_bug_is_found_again_by_machines(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pretend(monkeypatch, check=failing(ZeroDivisionError("x")))
+    assert run(["check", model, "--error-format", "json"]) == 70
+    assert json.loads(capsys.readouterr().err)["severity"] == "bug"
+
+
+def test_a_known_limit_exits_with_3(model: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    pretend(monkeypatch, check=failing(KnownLimit(Diagnostic("E0601", "`density` is not built yet"))))
+    assert run(["check", model]) == 3
+    assert capsys.readouterr().err.startswith("error[E0601]: `density` is not built yet\n")
+
+
+def test_interrupting_is_not_a_bug(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pretend(monkeypatch, check=interrupt)
+    assert run(["check", model]) == 130
+
+
+def test_a_reader_that_stops_reading_is_not_a_bug() -> None:
+    command = f"{sys.executable} -m exprc explain | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("E0101")
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+# ---- what commands show
+
+
+def test_explain(capsys: Captured) -> None:
+    assert run(["explain", "e0402"]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith("E0402: shapes do not match in a product\n")
+    assert "    loss E = sum(X' @ w)\n" in page
+    assert run(["explain"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 50
+
+
+def test_build_says_what_it_wrote(model: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    files = (("build/libmodel.so", 18_234), ("build/model.h", 999))
+    report = SimpleNamespace(files=files, seconds=0.31, timings=(("syntax", 0.1), ("check", 0.3)))
+    pretend(monkeypatch, build=lambda source, options: report)
+    assert run(["build", model, "-o", "build", "--time"]) == 0
+    out, error = capsys.readouterr()
+    assert out == "wrote build/libmodel.so    18.2 kB\nwrote build/model.h          999 B\nin 0.31 s\n"
+    assert [line.split() for line in error.splitlines()] == [
+        ["syntax", "100.0", "ms", "25", "%"], ["check", "300.0", "ms", "75", "%"], ["total", "400.0", "ms", "100", "%"],
+    ]  # fmt: skip
+
+
+def test_options_reach_the_driver(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[SimpleNamespace] = []
+
+    def show(source: object, options: SimpleNamespace, stage: str) -> str:
+        seen.append(options)
+        return f"after {stage}"
+
+    pretend(monkeypatch, show=show)
+    line = "build model.expr --dim n=10 --dim d=1_000 --only E,p --only q --show check --no-stabilize"
+    assert run([*line.split(), "--no-rewrite", "exact"]) == 0
+    (options,) = seen
+    assert options.dims == (("n", 10), ("d", 1000))
+    assert options.only == ("E", "p", "q")
+    assert options.name == "model"
+    assert options.stabilize is False
+    assert options.without_rewrites == ("exact",)
+
+
+def test_an_unknown_stage_exits_with_2(model: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    pretend(monkeypatch)
+    assert run(["build", model, "--show", "chekc"]) == 2
+    assert "the stages are check" in capsys.readouterr().err
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def build(source: SimpleNamespace, options: SimpleNamespace) -> SimpleNamespace:
+        seen.append((source.name, source.text, options.name))
+        return SimpleNamespace(files=(), seconds=0.0, timings=())
+
+    pretend(monkeypatch, build=build)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfdim n\r\n")))
+    assert run(["build", "-", "--name", "piped"]) == 0
+    assert seen == [("<stdin>", "dim n\n", "piped")]
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_colour_on_a_terminal_only(variables: dict[str, str], coloured: bool, tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = {**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, "TERM": "xterm", **variables}
+    command = [sys.executable, "-m", "exprc", "check", "missing.expr"]
+    subprocess.run(command, stderr=theirs, env=environment, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 10_000)
+    os.close(ours)
+    assert (b"\x1b[1;31merror[E0704]" in shown) == coloured
+    assert b"\x1b" not in exprc("check", "missing.expr", env=environment).stderr.encode()
+
+
+# ---- data
+
+
+def test_data_from_files_of_each_kind(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.eye(2), k=np.arange(3))
+    np.save(tmp_path / "w.npy", np.ones(4))
+    (tmp_path / "t.csv").write_text('u,"v"\n1,2.5\n3,4\n')
+    (tmp_path / "plain.csv").write_text("1,2\n3,4\n")
+    data = load_data(str(tmp_path / name) for name in ("a.npz", "w.npy", "t.csv", "plain.csv"))
+    assert sorted(data) == ["X", "k", "plain", "t", "u", "v", "w"]
+    assert data["v"].tolist() == [2.5, 4.0]
+    assert data["t"].shape == (2, 2)
+    assert data["plain"].tolist() == [[1, 2], [3, 4]]
+
+
+def test_data_that_cannot_be_trusted_or_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "evil.npz", x=np.array([{}], dtype=object))
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "words.csv").write_text("a,b\n1,two\n")
+    (tmp_path / "x.txt").write_text("1")
+    for name in ("evil.npz", "empty.npz", "words.csv", "x.txt", "missing.npy"):
+        with pytest.raises(UserError) as caught:
+            load_data([str(tmp_path / name)])
+        assert caught.value.diagnostics[0].code == "E0708"
+
+
+def test_a_name_in_two_files_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", 1.0)
+    np.savez(tmp_path / "a.npz", x=2.0)
+    with pytest.raises(UserError, match=r"`x` is already in .*a\.npz"):
+        load_data([str(tmp_path / "a.npz"), str(tmp_path / "x.npy")])
+
+
+def test_results_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    save_results(str(tmp_path / "out.npz"), {"E": 1.5, "dE/dw": np.ones(3)})
+    with np.load(tmp_path / "out.npz") as archive:
+        assert sorted(archive) == ["E", "dE_dw"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
+    with pytest.raises(UserError):
+        save_results(str(tmp_path / "no" / "out.npz"), {"E": 1.5})
+
+
+# ---- the start
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60,
+                          cwd=Path(command_line.__file__).parents[2])  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_help_imports_next_to_nothing() -> None:
+    path = str(Path(command_line.__file__).parents[2])
+    loaded = modules_after(f"sys.path.insert(0, {path!r})\nfrom exprc.cli.main import run\nrun(['--help'])")
+    assert not loaded & {"numpy", "llvmlite", "lark", "json", "difflib", "importlib.metadata", "exprc.driver"}
+    ours = {name for name in loaded if name.startswith("exprc.")}
+    assert ours == {f"exprc.{name}" for name in ("cli", "cli.main", "cli.session", "cli.text", "diagnostics", "source")}
+
+
+@needs_pipeline
+def test_a_build_imports_only_what_it_needs(model: str) -> None:
+    path = str(Path(command_line.__file__).parents[2])
+    folder = os.getcwd()
+    statements = f"import os\nos.chdir({folder!r})\nsys.path.insert(0, {path!r})\nfrom exprc.cli.main import run\n"
+    loaded = modules_after(statements + "assert run(['build', 'model.expr', '-o', 'built']) == 0")
+    unwanted = {"numpy", "lark", "exprc.errors", "exprc.cli.render", "importlib.metadata", "difflib"}
+    assert not loaded & unwanted
+    assert len(loaded) < 330, len(loaded)
+
+
+# ---- the whole way
+
+
+@needs_pipeline
+def test_build_grad_check_run(model: str, tmp_path: Path) -> None:
+    built = exprc("build", model, "-o", "built", "--time")
+    assert built.returncode == 0, built.stderr
+    assert "wrote built/libmodel.so" in built.stdout
+    assert "total" in built.stderr
+    shown = exprc("grad", model)
+    assert shown.stdout.startswith("dE/dw = X' @ r")
+    checked = exprc("check", model)
+    assert checked.returncode == 0
+    assert checked.stderr == ""
+    rng = np.random.default_rng(1)
+    X, y, w = rng.normal(size=(5, 2)), rng.normal(size=5), rng.normal(size=2)
+    np.savez(tmp_path / "data.npz", X=X, y=y, w=w)
+    ran = exprc("run", model, "--data", "data.npz", "--grad", "-o", "out.npz")
+    assert ran.returncode == 0, ran.stderr
+    with np.load(tmp_path / "out.npz") as results:
+        np.testing.assert_allclose(results["E"], ((X @ w - y) ** 2).sum() / 2)
+
+
+@needs_pipeline
+def test_every_stage_can_be_shown(model: str, capsys: Captured) -> None:
+    from exprc.driver import STAGES
+
+    for stage in STAGES:
+        assert run(["build", model, "--show", stage.name]) == 0
+        assert capsys.readouterr().out.strip()
+        assert run(["build", model, "--stop-after", stage.name]) == 0
+    assert os.listdir() == ["model.expr"]

@@ -1,0 +1,163 @@
+"""Writes exprc/scalar/coefficients.py: the polynomials of the vector math, fitted with mpmath.
+
+`python tools/coefficients.py` takes about a minute and always writes the same file.  Each polynomial is a weighted
+least-squares fit on Chebyshev points, close to the minimax one; coefficients are rounded to the format one after
+another from the lowest, and those not yet rounded are fitted again, so that they make up for the rounding.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mpmath as mp
+
+mp.mp.dps = 60
+Real = Any
+BITS = {"f64": 53, "f32": 24}
+TARGET = Path(__file__).parent.parent / "exprc" / "scalar" / "coefficients.py"
+
+
+class Fit(NamedTuple):
+    """A polynomial for `function` on an interval; `weight` turns its error into the error that matters."""
+
+    name: str
+    meaning: str
+    function: Callable[[Real], Real]
+    low: Real
+    high: Real
+    weight: Callable[[Real], Real]
+    terms: dict[str, int]
+
+
+def quiet(function: Callable[[Real], Real]) -> Callable[[Real], Real]:
+    """The function with digits enough for the cancellation near zero."""
+
+    def evaluated(x: Real) -> Real:
+        with mp.workdps(140):
+            return +function(mp.mpf(x))
+
+    return evaluated
+
+
+EXP_LOW, EXP_HIGH = mp.mpf("-0.4155") * mp.log(2), mp.mpf("0.5855") * mp.log(2)
+QUARTER_TURN = mp.pi / 4 * mp.mpf("1.0001")
+
+FITS = [
+    Fit(
+        "EXP",
+        "(exp(r) - 1 - r - r^2/2) / r^3",
+        quiet(lambda r: (mp.exp(r) - 1 - r - r**2 / 2) / r**3),
+        EXP_LOW,
+        EXP_HIGH,
+        lambda r: r**3 / mp.expm1(r),
+        {"f64": 9, "f32": 5},
+    ),
+    Fit(
+        "EXP2",
+        "(2^r - 1) / r",
+        quiet(lambda r: mp.expm1(r * mp.log(2)) / r),
+        mp.mpf("-0.5"),
+        mp.mpf("0.5"),
+        lambda r: r / mp.mpf(2) ** r,
+        {"f64": 11, "f32": 6},
+    ),
+    Fit(
+        "LOG",
+        "(log(1 + f) - f + f^2/2) / f^3",
+        quiet(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3),
+        mp.mpf("-0.25"),
+        mp.mpf("0.5"),
+        lambda f: f**3 / mp.log1p(f),
+        {"f64": 19, "f32": 8},
+    ),
+    Fit(
+        "SIN",
+        "(sin(r) - r) / r^3 in z = r^2",
+        quiet(lambda z: (mp.sin(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
+        mp.mpf(0),
+        QUARTER_TURN**2,
+        lambda z: z,
+        {"f64": 6, "f32": 3},
+    ),
+    Fit(
+        "COS",
+        "(cos(r) - 1 + r^2/2) / r^4 in z = r^2",
+        quiet(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2),
+        mp.mpf(0),
+        QUARTER_TURN**2,
+        lambda z: z**2,
+        {"f64": 6, "f32": 3},
+    ),
+]
+
+
+def fit(entry: Fit, dtype: str) -> list[Real]:
+    """The rounded coefficients, lowest first."""
+    count = entry.terms[dtype]
+    points = chebyshev_points(entry.low, entry.high, 4 * count)
+    weights = [entry.weight(x) for x in points]
+    wanted = [entry.function(x) * w for x, w in zip(points, weights, strict=True)]
+    columns = [[x**power * w for x, w in zip(points, weights, strict=True)] for power in range(count)]
+    coefficients: list[Real] = []
+    for power in range(count):
+        coefficient = rounded(solve(columns[power:], wanted)[0], BITS[dtype])
+        coefficients.append(coefficient)
+        wanted = [value - coefficient * column for value, column in zip(wanted, columns[power], strict=True)]
+    return coefficients
+
+
+def worst(entry: Fit, coefficients: list[Real]) -> Real:
+    """The largest weighted error on a fine grid."""
+    points = chebyshev_points(entry.low, entry.high, 301)
+    return max(
+        abs((mp.polyval(coefficients[::-1], x) - entry.function(x)) * entry.weight(x)) for x in points
+    )
+
+
+def chebyshev_points(low: Real, high: Real, count: int) -> list[Real]:
+    """Points of an interval, denser at its ends."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    return [middle + half * mp.cos(mp.pi * (2 * k + 1) / (2 * count)) for k in range(count)]
+
+
+def solve(columns: list[list[Real]], wanted: list[Real]) -> list[Real]:
+    """Least squares by the normal equations, which this many digits can afford."""
+    with mp.workdps(120):
+        normal = mp.matrix([[mp.fdot(left, right) for right in columns] for left in columns])
+        return list(mp.lu_solve(normal, mp.matrix([mp.fdot(column, wanted) for column in columns])))
+
+
+def rounded(value: Real, bits: int) -> Real:
+    """The nearest number with so many bits."""
+    with mp.workprec(bits):
+        return +value
+
+
+HEADER = '''"""Polynomial coefficients of the vector math, lowest power first, in hexadecimal.
+
+Written by tools/coefficients.py: change it there.
+"""
+
+from __future__ import annotations
+
+'''
+
+
+def main() -> None:
+    """Fits everything and writes the module; prints the error of each fit."""
+    text = HEADER
+    for entry in FITS:
+        text += f"# {entry.meaning}\n{entry.name} = {{\n"
+        for dtype in entry.terms:
+            coefficients = fit(entry, dtype)
+            print(f"{entry.name:8} {dtype} {len(coefficients):3} terms, error {mp.nstr(mp.log(worst(entry, coefficients), 2), 5)} bits")
+            text += f'    "{dtype}": (\n' + "".join(f'        "{float(c).hex()}",\n' for c in coefficients) + "    ),\n"
+        text += "}\n\n"
+    TARGET.write_text(text.rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
