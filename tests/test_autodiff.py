@@ -12,7 +12,8 @@ import pytest
 
 from exprc import ops
 from exprc.autodiff import expand_derivatives, gradient, merge_scans, pullback, pushforward
-from exprc.autodiff.graph import toposort_to
+from exprc.ir.evaluate import evaluate as interpret
+from exprc.ir.evaluate import resolve
 from exprc.ir.node import Function, Node, toposort
 from exprc.ir.op import ELEMENTWISE, LEAF, PROJECT, SCAN
 from exprc.ir.sizes import Size, as_size, dim
@@ -20,55 +21,14 @@ from exprc.ir.types import Type
 
 DIMS = {"n": 4, "d": 3, "k": 2, "m": 5, "e": 0}
 N, D, K, M, E = (dim(name) for name in DIMS)
-NUMPY_DTYPES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
-
-
-# ---- an interpreter of graphs
 
 
 def with_integers(value: Any) -> Any:
-    if isinstance(value, Size):
-        return value.evaluate(DIMS)
-    return tuple(with_integers(part) for part in value) if type(value) is tuple else value
+    return resolve(value, DIMS)
 
 
 def evaluate(roots: tuple[Node, ...], leaves: Mapping[Node, Any]) -> list[Any]:
-    values: dict[Node, Any] = dict(leaves)
-    for node in toposort_to(roots, leaves):
-        if node not in values:
-            values[node] = value_of(node, [values[argument] for argument in node.args])
-    return [values[root] for root in roots]
-
-
-def value_of(node: Node, arguments: list[Any]) -> Any:
-    if node.kind == PROJECT:
-        return arguments[0][node.attrs[0]]
-    if node.kind == SCAN:
-        results = run_scan(node, arguments)
-        return results if len(node.types) > 1 else results[0]
-    if node.op.numpy is not None:
-        result = node.op.numpy(with_integers(node.attrs), *arguments)
-        return np.asarray(result, NUMPY_DTYPES[node.dtype])
-    simpler = node.op.expand(node)
-    return evaluate((simpler,), dict(zip(node.args, arguments, strict=True)))[0]
-
-
-def run_scan(node: Node, arguments: list[Any]) -> list[Any]:
-    body, states, sequences, length, reverse = node.attrs
-    count = length.evaluate(DIMS)
-    carried, steps = arguments[:states], arguments[states : states + sequences]
-    captured = arguments[states + sequences :]
-    emitted = [
-        np.zeros((count, *with_integers(result.shape)), NUMPY_DTYPES[result.dtype]) for result in body.results[states:]
-    ]
-    leaves = [ops.arg(index, type) for index, type in enumerate(body.parameters)]
-    for t in reversed(range(count)) if reverse else range(count):
-        given = [*carried, *[sequence[t] for sequence in steps], *captured]
-        results = evaluate(body.results, dict(zip(leaves, given, strict=True)))
-        carried = results[:states]
-        for array, result in zip(emitted, results[states:], strict=True):
-            array[t] = result
-    return [*carried, *emitted]
+    return interpret(roots, {leaf.attrs[0]: value for leaf, value in leaves.items()}, DIMS)
 
 
 def value(root: Node, leaves: Mapping[Node, Any]) -> Any:
@@ -84,6 +44,7 @@ class Program(NamedTuple):
     shapes: tuple[tuple[Size, ...], ...]
     low: float = -1.5
     high: float = 1.5
+    domain: tuple[tuple[float, float], ...] = ()
 
 
 def variable(name: str, shape: tuple[Size | int, ...], dtype: str = "f64") -> Node:
@@ -287,7 +248,8 @@ def sample(program: Program, seed: int) -> tuple[list[Node], list[Any], list[Any
     random = np.random.default_rng(seed)
     nodes = [variable(f"x{i}", shape) for i, shape in enumerate(program.shapes)]
     shapes = [with_integers(shape) for shape in program.shapes]
-    points = [np.asarray(random.uniform(program.low, program.high, shape)) for shape in shapes]
+    domain = program.domain or ((program.low, program.high),) * len(shapes)
+    points = [np.asarray(random.uniform(*bounds, shape)) for bounds, shape in zip(domain, shapes, strict=True)]
     return nodes, points, *([np.asarray(random.normal(size=shape)) for shape in shapes] for _ in range(2))
 
 
@@ -359,8 +321,201 @@ SMOOTH = [op for op in ops.TABLE.values() if op.kind == ELEMENTWISE and op.parti
 
 @pytest.mark.parametrize("op", [op for op in SMOOTH if op.dtype_rule in ("number", "float")], ids=lambda op: op.name)
 def test_every_elementwise_operation(op: Any) -> None:
-    if any(word in op.doc for word in ("rounded", "integer")) or op.name == "sign":
-        pytest.skip("constant but for jumps")
-    low, high = max(pair[0] for pair in op.domain), min(pair[1] for pair in op.domain)
-    low, high = max(low, -2.0), min(high, 2.5)
-    check_program(Program(op.name, op.build, tuple([A] * len(op.domain)), low, high), seed=3)
+    domain = tuple((max(low, -2.0), min(high, 2.5)) for low, high in op.domain)
+    check_program(Program(op.name, op.build, tuple([A] * len(domain)), domain=domain), seed=3)
+
+
+# ---- guards: what is not chosen never reaches the derivative
+
+ROWS, PLACES = ops.iota((N,)), ops.iota(MATRIX)
+EVEN = ops.eq(ops.remainder(ROWS, 2), 0)
+EVEN_ROWS = ops.eq(ops.remainder(PLACES, 2), 0)
+NAN_ROWS = ops.where(EVEN_ROWS, 1.0, float("nan"))  # in row 1 and 3
+INFINITE = ops.where(EVEN, 1.0, float("inf"))
+ZERO = ops.where(EVEN, 1.0, 0.0)
+FIRST_COLUMN = ops.eq(ops.iota((D, K), 1), 0)
+NAN_COLUMN = ops.where(FIRST_COLUMN, 1.0, float("nan"))
+
+
+def never(shape: tuple[Size, ...]) -> Node:
+    """False everywhere, which nobody knows before it runs."""
+    return ops.lt(ops.iota(shape), 0) if shape else ops.lt(ops.size(N), 0)
+
+
+def whole_rows(condition: Node) -> Node:
+    return ops.spread(ops.all_(condition, 1), condition, (1,))
+
+
+def reset_scan(s0: Node, x: Node) -> Node:
+    """States that become NaN, forgotten by the last step."""
+
+    def step(s: Node, v: Node, t: Node) -> list[Node]:
+        return [ops.where(ops.eq(t, 3), ops.sin(v), ops.log(ops.sub(ops.mul(-1.0, ops.mul(s, s)), ops.mul(v, v)))), s]
+
+    return ops.scan(body_of([row(), row(), Type("i64")], step), [s0], [x, ROWS], [], N)[0]
+
+
+def stepwise_scan(s0: Node, x: Node) -> Node:
+    def step(s: Node, v: Node) -> list[Node]:
+        s = ops.where(ops.gt(v, 0), ops.mul(s, ops.log(v)), ops.add(s, v))
+        return [s, ops.where(ops.gt(v, 0.5), ops.sqrt(ops.sub(v, 0.5)), ops.mul(s, v))]
+
+    end, path = ops.scan(body_of([row(), row()], step), [s0], [x], [], N)
+    return ops.add(path, end)
+
+
+def chosen_emits(s0: Node, x: Node, w: Node) -> Node:
+    """Emitted rows of which every second is NaN and not chosen."""
+
+    def step(s: Node, v: Node, bad: Node, a: Node) -> list[Node]:
+        s = ops.tanh(ops.add(ops.matmul(a, s), v))
+        return [s, ops.mul(bad, ops.matmul(a, v))]
+
+    types = [row(D), row(D), row(D), row(D, D)]
+    path = ops.scan(body_of(types, step), [s0], [x, NAN_ROWS], [w], N)[1]
+    return ops.where(EVEN_ROWS, path, x)
+
+
+def choice_of_last_state(s0: Node, x: Node) -> Node:
+    """A last step that is infinitely steep and chosen nowhere, beside emitted states that are used."""
+    steep = body_of([row(), row(), row()], lambda s, v, f: [ops.mul(f, ops.add(ops.sin(s), v)), s])
+    end, path = ops.scan(steep, [s0], [x, ops.where(ops.eq(ROWS, 3), float("inf"), 1.0)], [], N)
+    return ops.add(ops.where(never(()), end, ops.mul(s0, s0)), ops.sum_(path))
+
+
+def chosen_norms(x: Node) -> Node:
+    return ops.sqrt(ops.sum_(ops.where(EVEN_ROWS, ops.mul(x, x), 0), 1))
+
+
+GUARDED = [
+    Program("log", lambda x: ops.where(ops.gt(x, 0), ops.log(x), 0), (A,)),
+    Program("square root", lambda x: ops.where(ops.gt(x, 0), ops.sqrt(x), ops.sin(x)), (A,)),
+    Program("reciprocal", lambda x: ops.where(EVEN, ops.div(1.0, ops.mul(x, ZERO)), ops.mul(x, x)), (A,), 0.5),
+    Program("power", lambda x: ops.where(ops.gt(x, 0), ops.power(x, 1.5), 0), (A,)),
+    Program("chain below", lambda x: ops.where(ops.gt(x, 0), ops.exp(ops.sqrt(ops.log(ops.add(x, 1.0)))), 0), (A,), -3),
+    Program("chain above", lambda x: ops.sin(ops.mul(x, ops.where(ops.gt(x, 0), ops.log(x), 0))), (A,)),
+    Program("root of a choice", lambda x: ops.sqrt(ops.where(ops.gt(x, 0), x, 0)), (A,)),
+    Program("root of relu", lambda x: ops.sqrt(ops.relu(x)), (A,)),
+    Program("log under relu", lambda x: ops.relu(ops.log(ops.mul(ZERO, x))), (A,), 1.1),
+    Program("choice in a choice", lambda x: guarded_twice(x), (A,)),
+    Program("both branches", lambda x: ops.where(ops.gt(x, 0), ops.log(x), ops.log(ops.neg(x))), (A,)),
+    Program("scalar", lambda x, s: ops.where(never(A), ops.mul(x, ops.log(ops.sub(s, 9.0))), x), (A, ())),
+    Program("infinite data", lambda x: ops.where(EVEN, ops.mul(x, INFINITE), ops.mul(x, x)), (A,)),
+    Program("through sum", lambda x: ops.where(ops.all_(ops.gt(x, -0.5), 1), ops.sum_(ops.log(ops.add(x, 0.5)), 1), 0),
+            (MATRIX,)),
+    Program("below sum", lambda x: ops.sum_(ops.where(ops.gt(x, 0), ops.log(x), 0), 1), (MATRIX,)),
+    Program("sum of nothing chosen", chosen_norms, (MATRIX,), 0.5),
+    Program("max", lambda x: ops.where(EVEN, ops.max_(ops.mul(x, NAN_ROWS), 1), 0), (MATRIX,)),
+    Program("prod", lambda x: ops.where(EVEN, ops.prod(ops.mul(x, NAN_ROWS), 1), 0), (MATRIX,)),
+    Program("logsumexp", lambda x: ops.where(EVEN, ops.logsumexp(ops.mul(x, NAN_ROWS), 1), 0), (MATRIX,)),
+    Program("softmax", lambda x: ops.where(EVEN_ROWS, ops.softmax(ops.mul(x, NAN_ROWS)), x), (MATRIX,)),
+    Program("labels", lambda x: ops.where(EVEN, ops.cross_entropy(ops.mul(x, NAN_ROWS), LABELS), 0), (MATRIX,)),
+    Program("norm", lambda x: ops.where(EVEN, ops.norm(ops.mul(x, NAN_ROWS), 1), 0), (MATRIX,), 0.5),
+    Program("rows of @", lambda x, w: ops.where(EVEN, ops.sin(ops.matmul(ops.mul(x, NAN_ROWS), w)), 0), (MATRIX, (D,))),
+    Program("rows of data @", lambda w: ops.where(EVEN, ops.sin(ops.matmul(NAN_ROWS, w)), 0), ((D,),)),
+    Program("rows of @ matrix", lambda x, w: rows_of_product(x, w), (MATRIX, (D, K))),
+    Program("columns of @", lambda x, w: columns_of_product(x, w), (MATRIX, (D, K))),
+    Program("entries of @", lambda x, w: entries_of_product(x, w), (MATRIX, (D, K))),
+    Program("into @", lambda x, w: ops.matmul(ops.where(ops.gt(x, 0), ops.log(x), 0), w), (MATRIX, (D, K))),
+    Program("root after @", lambda x: root_after_product(x), (MATRIX,), 0.5),
+    Program("slices", lambda x: ops.where(ops.gt(tail(x), 0), ops.mul(tail(ops.log(x)), head(x)), head(x)), (A,)),
+    Program("reshape", lambda x: ops.where(ops.gt(flat(x), 0), flat(ops.log(x)), 0), (MATRIX,)),
+    Program("step by step", stepwise_scan, ((), A)),
+    Program("forgotten states", reset_scan, ((), A)),
+    Program("emits not chosen", chosen_emits, ((D,), MATRIX, SQUARE)),
+    Program("last state not chosen", choice_of_last_state, ((), A)),
+    Program("loop not chosen", lambda s, x: ops.where(never(()), reset_scan(s, ops.log(ops.sub(x, 9.0))), ops.mul(s, s)),
+            ((), A)),
+    Program("solve not chosen", lambda x, b: ops.where(never((D,)), ops.solve_triangular(ops.mul(x, 0.0), b), b),
+            (SQUARE, (D,))),
+]
+
+
+def guarded_twice(x: Node) -> Node:
+    inside = ops.where(ops.gt(x, 0.5), ops.sqrt(ops.sub(x, 0.5)), ops.log(ops.sub(1.0, x)))
+    return ops.where(ops.gt(x, 0), ops.mul(inside, ops.log(x)), ops.sqrt(ops.sub(0.1, x)))
+
+
+def flat(x: Node) -> Node:
+    return ops.reshape(x, (N * D,))
+
+
+def rows_of_product(x: Node, w: Node) -> Node:
+    product = ops.matmul(ops.mul(x, NAN_ROWS), w)
+    return ops.where(ops.spread(EVEN, product, (1,)), ops.sin(product), 0)
+
+
+def columns_of_product(x: Node, w: Node) -> Node:
+    product = ops.matmul(x, ops.mul(w, NAN_COLUMN))
+    return ops.where(ops.eq(ops.iota((N, K), 1), 0), ops.sin(product), 0)
+
+
+def entries_of_product(x: Node, w: Node) -> Node:
+    product = ops.matmul(ops.mul(x, NAN_ROWS), ops.mul(w, NAN_COLUMN))
+    chosen = ops.and_(ops.eq(ops.iota((N, K), 1), 0), ops.spread(EVEN, product, (1,)))
+    return ops.where(chosen, ops.sin(product), 0)
+
+
+def root_after_product(x: Node) -> Node:
+    """Rows that are zero because nothing in them is chosen: the root's slope is infinite there."""
+    return ops.sqrt(ops.matmul(ops.where(EVEN_ROWS, x, 0), ops.full(2.0, (D, K))))
+
+
+@pytest.mark.parametrize("program", GUARDED, ids=lambda program: program.name)
+def test_unchosen_branches_never_reach_a_derivative(program: Program) -> None:
+    check_program(program)
+
+
+def all_ways(out: Node, x: Node) -> list[Node]:
+    """First and second derivative of an elementwise program, in every mode, as nodes of its shape."""
+    ones = ops.full(1.0, x.shape, x.dtype)
+    (forward,), (reverse,) = pushforward((out,), (x,), (ones,)), pullback((out,), (ones,), (x,))
+    assert forward is not None and reverse is not None
+    second = [pushforward((part,), (x,), (ones,))[0] for part in (forward, reverse)]
+    second += [pullback((part,), (ones,), (x,))[0] for part in (forward, reverse)]
+    return [forward, reverse, *zeros_for_none(tuple(second), [x] * 4)]
+
+
+@pytest.mark.parametrize("function", [ops.log, ops.sqrt, lambda x: ops.div(1.0, x), lambda x: ops.power(x, 0.5)])
+def test_the_edge_of_the_domain_is_not_chosen(function: Callable[[Node], Node]) -> None:
+    x = variable("x", (3,))
+    ways = all_ways(ops.where(ops.gt(x, 0), function(x), 0), x)
+    for found in evaluate(tuple(ways), {x: np.array([0.0, -0.0, -1.0])}):
+        assert np.array_equal(found, np.zeros(3))
+
+
+def test_nan_that_is_chosen_stays_visible() -> None:
+    x, data = variable("x", (4,)), variable("data", (4,))
+    leaves = {x: np.array([1.0, -1.0, 2.0, -2.0]), data: np.array([np.nan, np.nan, 3.0, 3.0])}
+    product = ops.mul(ops.square(x), data)
+    for out in (product, ops.where(ops.gt(x, 0), product, 0)):
+        for found in evaluate(tuple(all_ways(out, x)), leaves):
+            assert np.isnan(found[0]) and found[2] == found[2]
+            assert np.isnan(found[1]) == (out is product) and found[3] == found[3]
+    # An exact zero as a coefficient hides nothing, be it a literal or a value.
+    for zero in (0.0, ops.sub(data, data)):
+        for found in evaluate(tuple(all_ways(ops.mul(zero, product), x)), leaves):
+            assert list(np.isnan(found)) == [True, True, False, False]
+
+
+def test_programs_without_choices_get_no_guards() -> None:
+    plain = [p for p in PROGRAMS if not any(n.dtype == "bool" for n in inside(p.build(*sample(p, 0)[0])))]
+    assert len(plain) > 40
+    kinks = ("max", "min", "absolute", "norm", "cholesky", "power of both", "solve", "gaussian", "labels")
+    for program in plain:
+        if not any(word in program.name for word in kinks):
+            nodes = sample(program, 0)[0]
+            for part in gradient(ops.sum_(program.build(*nodes)), nodes):
+                assert not any(node.dtype == "bool" for node in inside(part)), program.name
+
+
+def inside(root: Node) -> list[Node]:
+    """All nodes with one result, in bodies of loops too."""
+    found, pending = [], [(root,)]
+    while pending:
+        for node in toposort(pending.pop()):
+            if node.kind == SCAN:
+                pending.append(node.attrs[0].results)
+            if len(node.types) == 1:
+                found.append(node)
+    return found

@@ -43,7 +43,7 @@ def quiet(function: Callable[[Real], Real]) -> Callable[[Real], Real]:
 
 
 EXP_LOW, EXP_HIGH = mp.mpf("-0.4155") * mp.log(2), mp.mpf("0.5855") * mp.log(2)
-QUARTER_TURN = mp.pi / 4 * mp.mpf("1.0001")
+QUARTER_TURN = mp.pi / 4 * mp.mpf("1.02")
 
 FITS = [
     Fit(
@@ -90,6 +90,24 @@ FITS = [
         QUARTER_TURN**2,
         lambda z: z**2,
         {"f64": 6, "f32": 3},
+    ),
+    Fit(
+        "ERF_NEAR",
+        "erf(x)/x - 1 in z = x^2, for |x| <= 1",
+        quiet(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1),
+        mp.mpf(0),
+        mp.mpf(1),
+        lambda z: 1,
+        {"f64": 12, "f32": 7},
+    ),
+    Fit(
+        "ERF_FAR",
+        "log(erfc(t)) + t^2 in t - 1, for 1 <= t <= 6",
+        quiet(lambda u: mp.log(mp.erfc(1 + u)) + (1 + u) ** 2),
+        mp.mpf(0),
+        mp.mpf(5),
+        lambda u: mp.erfc(1 + u),
+        {"f64": 18, "f32": 8},
     ),
 ]
 

@@ -161,15 +161,17 @@ def add_balanced(terms: list[Node]) -> Node:
 def scale(part: Guarded, partial: Node | None, arguments: tuple[Node, ...], dtype: str) -> Guarded | None:
     """The part times the partial derivative that a rule gave for these arguments, in a dtype; None for zero.
 
-    A choice that the rule itself made takes the factor into its branches, so that its zeros stay zeros.
+    A choice that the rule itself made takes the factor into its branches, so that its zeros stay zeros.  A factor that
+    is an argument is the program's: its zeros are numbers, which hide no NaN.
     """
     while True:
         if partial is None:
             return None
         constant = ops.constant_value(partial)
         if constant is not None:
-            value = _times(part.value, partial)
-            return None if constant == 0 else in_dtype(Guarded(value, part.guard, part.exact), dtype)
+            if constant == 0 and partial not in arguments:
+                return None
+            return in_dtype(Guarded(_times(part.value, partial), part.guard, part.exact), dtype)
         if not is_choice(partial) or partial in arguments:
             return in_dtype(Guarded(_times(part.value, partial), part.guard, False), dtype)
         condition, first, second = partial.args

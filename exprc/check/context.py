@@ -39,6 +39,7 @@ class Context:
         "suggestions",
         "targets",
         "unknown",
+        "uses",
     )
 
     def __init__(self, defined: dict[str, Later], targets: frozenset[str]) -> None:
@@ -51,6 +52,7 @@ class Context:
         self.leaves: dict[Node, Binding] = {}  # inputs and params
         self.calls: dict[tuple[object, ...], Value] = {}  # results of calls of user's functions
         self.unknown: set[str] = set()  # names that were reported
+        self.uses: dict[str, set[str]] = {}  # for each name of the program the names that it uses
         self.suggestions = 0
 
     def remember(self, node: Node, span: Span) -> None:

@@ -6,24 +6,22 @@ and returns its own value.  `evaluate` runs visitors on a stack of its own, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TypeAlias
+from collections.abc import Callable
 
+from exprc.check.calls import visit_call
 from exprc.check.context import Context
-from exprc.check.meeting import Operand, Place, whole
+from exprc.check.indexing import visit_index
+from exprc.check.meeting import Place, whole
 from exprc.check.names import name_value, report_unknown
 from exprc.check.operators import binary, choose, compare, logical, negated, negative, stacked, transposed
-from exprc.check.report import NOT_BUILT, counted
+from exprc.check.scans import visit_scan
 from exprc.check.scopes import Scope, find
-from exprc.check.values import POISON, Several, Value
+from exprc.check.values import POISON, Value
+from exprc.check.walking import Result, Visit, not_built, single, value_of, values_of
 from exprc.diagnostics import Label
 from exprc.ir.sizes import constant as constant_size
 from exprc.ops.leaves import constant
 from exprc.syntax import ast
-
-Result: TypeAlias = Value | Several
-Visit: TypeAlias = Generator[tuple[ast.Expression, Scope], Result, Result]
-Visitor: TypeAlias = Callable[[Context, Scope, ast.Expression], Visit]
 
 
 def evaluate(context: Context, scope: Scope, expression: ast.Expression) -> Result:
@@ -50,46 +48,6 @@ def evaluate(context: Context, scope: Scope, expression: ast.Expression) -> Resu
                     context.remember(result.node, current.span)
         else:
             return result
-
-
-def single(context: Context, scope: Scope, expression: ast.Expression, result: Result) -> Value:
-    """The value of an expression that has to have one result."""
-    if type(result) is Value:
-        return result
-    assert isinstance(result, Several)
-    context.report.error(
-        "E0314",
-        f"{counted(len(result.values), 'result')} used as one value",
-        Label(expression.span, f"this has {counted(len(result.values), 'result')}"),
-        help="take them apart in a definition of their own: "
-        f"`{', '.join(chr(ord('a') + i) for i in range(min(len(result.values), 20)))} = …`",
-        frame=scope.frame,
-    )
-    return POISON
-
-
-def value_of(context: Context, scope: Scope, expression: ast.Expression) -> Generator[
-    tuple[ast.Expression, Scope], Result, Value
-]:
-    """Within a visitor: the value of an expression that has to have one result."""
-    return single(context, scope, expression, (yield expression, scope))
-
-
-def values_of(context: Context, scope: Scope, expressions: tuple[ast.Expression, ...]) -> Generator[
-    tuple[ast.Expression, Scope], Result, list[Value]
-]:
-    """Within a visitor: the values of several."""
-    values = []
-    for expression in expressions:
-        values.append(single(context, scope, expression, (yield expression, scope)))
-    return values
-
-
-def not_built(context: Context, scope: Scope, form: str, node: ast.Node, note: str = "") -> Value:
-    """A form of the language that this version reads but does not compile."""
-    label = Label(node.span, "known, but not compiled by this version")
-    context.report.error(NOT_BUILT, f"{form} is not built yet", label, note=note, frame=scope.frame)
-    return POISON
 
 
 # ---- leaves
@@ -199,29 +157,6 @@ def _visit_indexed_reduction(context: Context, scope: Scope, expression: ast.Ind
     yield
 
 
-def _visitors() -> dict[type, Visitor]:
-    from exprc.check.calls import visit_call
-    from exprc.check.indexing import visit_index
-    from exprc.check.scans import visit_scan
-
-    return {
-        ast.Unary: _visit_unary,
-        ast.Not: _visit_not,
-        ast.Binary: _visit_binary,
-        ast.Compare: _visit_compare,
-        ast.Logical: _visit_logical,
-        ast.If: _visit_if,
-        ast.Transpose: _visit_transpose,
-        ast.ArrayLiteral: _visit_array,
-        ast.Attribute: _visit_attribute,
-        ast.Range: _visit_range,
-        ast.IndexedReduction: _visit_indexed_reduction,
-        ast.Call: visit_call,
-        ast.Index: visit_index,
-        ast.Scan: visit_scan,
-    }
-
-
 _LEAVES: dict[type, Callable[..., Value]] = {
     ast.Name: name_value,
     ast.Number: _number,
@@ -229,4 +164,19 @@ _LEAVES: dict[type, Callable[..., Value]] = {
     ast.String: _misplaced,
     ast.NoneLiteral: _misplaced,
 }
-_VISITORS: dict[type, Visitor] = {}
+_VISITORS: dict[type, Callable[..., Visit]] = {
+    ast.Unary: _visit_unary,
+    ast.Not: _visit_not,
+    ast.Binary: _visit_binary,
+    ast.Compare: _visit_compare,
+    ast.Logical: _visit_logical,
+    ast.If: _visit_if,
+    ast.Transpose: _visit_transpose,
+    ast.ArrayLiteral: _visit_array,
+    ast.Attribute: _visit_attribute,
+    ast.Range: _visit_range,
+    ast.IndexedReduction: _visit_indexed_reduction,
+    ast.Call: visit_call,
+    ast.Index: visit_index,
+    ast.Scan: visit_scan,
+}

@@ -15,7 +15,7 @@ from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.diagnostics import Label
 from exprc.ir.node import Node
-from exprc.ir.op import Op
+from exprc.ir.op import LEAF, VIEW, Op
 from exprc.ir.sizes import ONE, Size
 from exprc.ir.types import BOOL, F64, FLOATS, I32, I64, INTEGERS, promote
 from exprc.ops.arithmetic import cast
@@ -155,10 +155,11 @@ def _fits_i32(value: Value) -> bool:
 
 
 def convert(node: Node, dtype: str) -> Node:
-    """The node in a dtype; a constant stays one."""
+    """The node in a dtype; a literal, also one that fills an array, stays one."""
     if node.dtype == dtype:
         return node
-    number = constant_value(node)
+    inner = node.args[0] if node.kind == VIEW else node
+    number = constant_value(inner) if inner.kind == LEAF and not inner.shape else None
     return cast(node, dtype) if number is None else broadcast_to(constant(number, dtype), node.shape)
 
 

@@ -11,7 +11,7 @@ from exprc.cli.options import HELP_NAMES
 from exprc.cli.session import bold, say
 from exprc.ir.op import Op, Parameter
 
-WIDEST_SIGNATURE = 34
+NOT_A_LAW = "spelling"
 
 
 @click.command("doc", context_settings=HELP_NAMES)
@@ -39,7 +39,7 @@ def _operations() -> dict[str, Op]:
     """What a program can call or write as an operator, by name."""
     importlib.import_module("exprc.ops")
     table: dict[str, Op] = importlib.import_module("exprc.ops.table").TABLE
-    return {name: op for name, op in sorted(table.items()) if op.build is not None}
+    return {name: op for name, op in sorted(table.items()) if op.build is not None and (op.signature or op.infix)}
 
 
 def _overview(operations: dict[str, Op]) -> str:
@@ -48,19 +48,21 @@ def _overview(operations: dict[str, Op]) -> str:
         kinds.setdefault(op.kind, []).append(op)
     parts = []
     for kind, members in kinds.items():
-        rows = [f"  {_signature(op):<{WIDEST_SIGNATURE}}  {_first_line(op.doc)}" for op in members]
+        widest = max(len(_signature(op)) for op in members)
+        rows = [f"  {_signature(op):<{widest}}  {_first_line(op.doc)}" for op in members]
         parts.append("\n".join((bold(kind), *rows)))
     return "\n\n".join(parts) + "\n"
 
 
 def _page(op: Op) -> str:
     lines = [bold(_signature(op)), "", f"  {op.doc}", "", f"  kind: {op.kind}"]
-    if op.laws:
-        lines.append(f"  laws: {', '.join(sorted(op.laws))}")
+    laws = sorted(op.laws - {NOT_A_LAW})
+    if laws:
+        lines.append(f"  laws: {', '.join(laws)}")
     if op.no_gradient:
         lines.append(f"  no derivative: {op.no_gradient}")
     if op.example:
-        lines.extend(("", bold("Example"), "", *(f"  {line}" for line in op.example.splitlines())))
+        lines.extend(("", bold("Example"), "", *(f"  {line}" for line in op.example.split("; "))))
     return "\n".join(lines) + "\n"
 
 

@@ -56,7 +56,7 @@ def _run(task: Task) -> list[Array]:
             stack.append(stack[-1].send(results) if results is not None else next(stack[-1]))
             results = None
         except StopIteration as finished:
-            results = finished.value
+            results = list(finished.value)
             stack.pop()
     assert results is not None
     return results
@@ -103,7 +103,7 @@ def _loop(node: Node, arguments: list[Array], setting: _Setting) -> Task:
         parameters = (*current, *elements, *arguments[states + sequences :])
         results = yield _graph(body.results, setting._replace(parameters=parameters))
         current = results[:states]
-        for stack, result in zip(emitted, results[states:]):
+        for stack, result in zip(emitted, results[states:], strict=True):
             stack[step] = result
     return [*current, *emitted]
 

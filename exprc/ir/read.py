@@ -6,6 +6,7 @@ The table of operations is given by the caller; sizes may also be read alone.  N
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -228,6 +229,8 @@ class _Cursor:
             return json.loads(token)
         if token.startswith("@"):
             return _FunctionNumber(int(token[1:]))
+        if token.endswith("nan"):
+            return math.nan  # the one object: NaN equals nothing but itself by identity
         return float(token) if set(token) & set(".eEn") else int(token)
 
     def size(self) -> Size:
@@ -274,11 +277,11 @@ _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "//": 2, "negative": 3, "^": 4}
 
 
 def _size_operand(token: str) -> Size:
-    if token.lstrip("-").isdigit():
-        return constant(int(token))
-    if not token.isidentifier():
+    name = token.removeprefix("-")  # a sign is taken with what follows it
+    if not name.isdigit() and not name.isidentifier():
         raise ValueError(f"no size: {token!r}")
-    return dim(token)
+    size = constant(int(name)) if name.isdigit() else dim(name)
+    return size if name == token else -size
 
 
 def _reduce(values: list[Size], operators: list[str], precedence: int) -> None:

@@ -6,8 +6,8 @@ are tiled or what is computed from the entries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from exprc.ir.index import Affine, Quotient, affine_constant
 from exprc.ir.sizes import ONE, ZERO, Size
@@ -15,12 +15,45 @@ from exprc.lower.emit import Function, vector_type
 from exprc.lower.sizes import floor_division, size_value
 from exprc.schedule.kernel import Axis, Buffer, Stream
 
+Value = TypeVar("Value")
+
 
 class Place(NamedTuple):
     """A buffer and the pointer to its first entry."""
 
     buffer: Buffer
     pointer: str
+
+
+class Used(Mapping[str, Value]):
+    """A table that remembers which of its entries were asked for."""
+
+    __slots__ = ("_entries", "used")
+
+    def __init__(self, entries: Mapping[str, Value]) -> None:
+        self._entries = dict(entries)
+        self.used: set[str] = set()
+
+    def __getitem__(self, name: str) -> Value:
+        entry = self._entries[name]
+        self.used.add(name)
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def peek(self, name: str) -> Value:
+        """An entry without using it."""
+        return self._entries[name]
+
+    def extended(self, further: Mapping[str, Value]) -> Used[Value]:
+        """The table with more entries; what is used of it counts here too."""
+        larger = Used({**self._entries, **further})
+        larger.used = self.used
+        return larger
 
 
 class Scope(NamedTuple):

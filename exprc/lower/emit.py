@@ -42,12 +42,14 @@ def literal(dtype: str, value: float | int | bool, lanes: int = 1) -> str:
 class Module:
     """Declarations, constants and functions, each once and in order of first need."""
 
-    __slots__ = ("_constants", "_declarations", "_functions")
+    __slots__ = ("_constants", "_declarations", "_functions", "_once", "_texts")
 
     def __init__(self) -> None:
         self._declarations: dict[str, None] = {}
         self._constants: dict[str, None] = {}
         self._functions: list[str] = []
+        self._once: set[str] = set()
+        self._texts: dict[bytes, str] = {}
 
     def declare(self, text: str) -> None:
         """Makes sure that an outside function is declared."""
@@ -57,9 +59,23 @@ class Module:
         """Makes sure that a global constant is there."""
         self._constants.setdefault(text)
 
+    def private_bytes(self, content: bytes) -> str:
+        """A private constant with these bytes; the same one for the same bytes."""
+        if content not in self._texts:
+            name = self._texts[content] = f"@exprc.text{len(self._texts)}"
+            escaped = "".join(chr(c) if 32 <= c < 127 and c not in b'"\\' else f"\\{c:02X}" for c in content)
+            self.constant(f'{name} = private unnamed_addr constant [{len(content)} x i8] c"{escaped}"')
+        return self._texts[content]
+
     def define(self, text: str) -> None:
         """Adds a function."""
         self._functions.append(text)
+
+    def define_once(self, name: str, text: str) -> None:
+        """Adds a function that several others need."""
+        if name not in self._once:
+            self._once.add(name)
+            self._functions.append(text)
 
     def text(self, head: Sequence[str], tail: Sequence[str]) -> str:
         """The whole module."""
@@ -163,9 +179,12 @@ class Function:
             self._lines.append("")  # the phi: written by `close_loop`, which knows the next value
         return Loop(label, entered, skippable, names[0], begin, end, step, tuple(carried), phis, tuple(names[1:]))
 
-    def close_loop(self, loop: Loop, updated: Sequence[str] = ()) -> tuple[str, list[str]]:
-        """Ends a loop; `updated` are the next values.  Returns the variable after the loop and the last values."""
-        following = self.value(f"add nsw i64 {loop.variable}, {loop.step}")
+    def close_loop(self, loop: Loop, updated: Sequence[str] = (), following: str = "") -> tuple[str, list[str]]:
+        """Ends a loop; `updated` are the next values, `following` the next variable where it is not a step further.
+
+        Returns the variable after the loop and the last values.
+        """
+        following = following or self.value(f"add nsw i64 {loop.variable}, {loop.step}")
         again = self.value(f"icmp slt i64 {following}, {loop.end}")
         self.do(f"br i1 {again}, label %{loop.label}, label %{loop.label}.end")
         latch = self._block
@@ -201,13 +220,10 @@ class Function:
             for kind, inside, outside in results
         ]
 
-    def return_if(self, condition: str, kind: str, value: str) -> None:
-        """Leaves the function with a value if the condition holds."""
-        label = self._label("leave")
-        self.do(f"br i1 {condition}, label %{label}, label %{label}.end")
-        self.start_block(label)
+    def leave_branch(self, branch: Branch, kind: str, value: str) -> None:
+        """Ends a branch by leaving the function."""
         self.do(f"ret {kind} {value}")
-        self.start_block(label + ".end")
+        self.start_block(branch.label + ".end")
 
     def start_block(self, label: str) -> None:
         """Begins a block; the one before must have been ended."""

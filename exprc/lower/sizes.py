@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exprc.ir.sizes import Atom, AtomLike, Size
+from exprc.ir.sizes import Atom, Size
 from exprc.lower.emit import Function
 
 Dims = Mapping[str, str]
+Atoms = Mapping[Atom, str]
 
 
 def size_value(function: Function, dims: Dims, size: Size) -> str:
     """The size as an i64, computed on entry; `dims` holds the parameters by the names of the dims."""
-    values: dict[AtomLike, str] = dict(dims)
+    values: dict[Atom, str] = {}
     for atom in _atoms_in_order(size):
-        left, right = (_polynomial(function, argument, values) for argument in atom.arguments)
+        left, right = (_polynomial(function, dims, argument, values) for argument in atom.arguments)
         if atom.kind == "floordiv":
             values[atom] = floor_division(function.entry_value, left, right)
         else:
             values[atom] = _extreme(function, atom.kind, left, right)
-    return _polynomial(function, size, values)
+    return _polynomial(function, dims, size, values)
 
 
 def magnitude(function: Function, dims: Dims, sizes: tuple[Size, ...], factor: int) -> str:
@@ -32,14 +33,13 @@ def magnitude(function: Function, dims: Dims, sizes: tuple[Size, ...], factor: i
     """
     total = _double(factor)
     for size in sizes:
-        values: dict[AtomLike, str] = {
-            name: function.entry_value(f"uitofp i64 {value} to double") for name, value in dims.items()
-        }
+        values: dict[Atom, str] = {}
         for atom in _atoms_in_order(size):
-            left, right = (_bound(function, argument, values) for argument in atom.arguments)
+            left, right = (_bound(function, dims, argument, values) for argument in atom.arguments)
             both = function.entry_value(f"fadd double {left}, {right}")
             values[atom] = left if atom.kind == "floordiv" else both
-        total = function.entry_value(f"fmul double {total}, {_bound(function, size, values)}")
+        bound = _bound(function, dims, size, values)
+        total = function.entry_value(f"fmul double {total}, {bound}")
     return total
 
 
@@ -75,36 +75,37 @@ def _atoms_in_order(size: Size) -> list[Atom]:
     return list(found)
 
 
-def _polynomial(function: Function, size: Size, values: Mapping[AtomLike, str]) -> str:
-    constant = size.constant
-    if constant is not None:
-        return str(constant)
+def _polynomial(function: Function, dims: Dims, size: Size, atoms: Atoms) -> str:
     total = ""
+    rest = 0
     for monomial, coefficient in size.terms:
         if not monomial:
+            rest = coefficient
             continue
         term = ""
         for atom, power in monomial:
+            factor = dims[atom] if isinstance(atom, str) else atoms[atom]
             for _ in range(power):
-                term = function.entry_value(f"mul i64 {term}, {values[atom]}") if term else values[atom]
+                term = function.entry_value(f"mul i64 {term}, {factor}") if term else factor
         if coefficient != 1:
             term = function.entry_value(f"mul i64 {term}, {coefficient}")
         total = function.entry_value(f"add i64 {total}, {term}") if total else term
-    for monomial, coefficient in size.terms:
-        if not monomial:
-            total = function.entry_value(f"add i64 {total}, {coefficient}")
-    return total
+    if not total:
+        return str(rest)
+    return function.entry_value(f"add i64 {total}, {rest}") if rest else total
 
 
-def _bound(function: Function, size: Size, values: Mapping[AtomLike, str]) -> str:
-    total = _double(0)
+def _bound(function: Function, dims: Dims, size: Size, atoms: Atoms) -> str:
+    total = ""
     for monomial, coefficient in size.terms:
         term = _double(abs(coefficient))
         for atom, power in monomial:
+            factor = atoms[atom] if isinstance(atom, Atom) else ""
+            factor = factor or function.entry_value(f"uitofp i64 {dims[atom]} to double")  # type: ignore[index]
             for _ in range(power):
-                term = function.entry_value(f"fmul double {term}, {values[atom]}")
-        total = function.entry_value(f"fadd double {total}, {term}")
-    return total
+                term = function.entry_value(f"fmul double {term}, {factor}")
+        total = function.entry_value(f"fadd double {total}, {term}") if total else term
+    return total or _double(0)
 
 
 def _extreme(function: Function, kind: str, left: str, right: str) -> str:

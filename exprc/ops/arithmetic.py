@@ -6,18 +6,20 @@ from typing import Any
 
 from exprc.ir.node import Node, make
 from exprc.ir.op import ELEMENTWISE, Op, TypeRuleError
-from exprc.ir.types import BOOL, DTYPES, FLOATS, Type
+from exprc.ir.types import DTYPES, FLOATS, INTEGERS, Type
 from exprc.ops.compare import eq, gt, lt, where
 from exprc.ops.table import (
     TABLE,
-    X,
     XY,
+    Builder,
     Value,
+    X,
     as_node,
     constant_like,
     elementwise,
     expect_count,
     instruction,
+    math_program,
     nothing,
     numpy_function,
     register,
@@ -25,43 +27,6 @@ from exprc.ops.table import (
 
 SUM, PRODUCT, NEGATION = 5, 6, 7  # precedences, between the comparisons' 4 and the power's 8
 _ONE, _PAIR = ((-3.0, 3.0),), ((-3.0, 3.0), (-3.0, 3.0))
-
-
-# ---- floor division and remainder: Python's for integers and floats
-
-
-def _floor_divide_program(builder: Any, x: int, y: int) -> int:
-    return _divide_floats(builder, x, y)[0] if builder.dtype(x) in FLOATS else int(builder.idiv(x, y))
-
-
-def _remainder_program(builder: Any, x: int, y: int) -> int:
-    return _divide_floats(builder, x, y)[1] if builder.dtype(x) in FLOATS else int(builder.imod(x, y))
-
-
-def _divide_floats(builder: Any, x: int, y: int) -> tuple[int, int]:
-    """Quotient rounded down and remainder.
-
-    The rounded x / y may lie one above or below the true quotient, which shows in the sign or size of x - quotient * y,
-    exact by fma while the quotient is below 2**53 (2**24 in f32).
-    """
-    b, dtype = builder, builder.dtype(x)
-    zero, one = b.const(dtype, 0), b.const(dtype, 1)
-    ratio = b.div(x, y)
-    near = b.floor(ratio)
-    rest = b.fma(b.neg(near), y, x)
-    above = b.lt(b.mul(b.copysign(one, rest), b.copysign(one, y)), zero)
-    above = b.and_(above, b.ne(rest, zero))
-    below = b.le(b.abs(y), b.abs(rest))
-    quotient = b.select(above, b.sub(near, one), b.select(below, b.add(near, one), near))
-    remainder = b.select(above, b.add(rest, y), b.select(below, b.sub(rest, y), rest))
-    infinite = b.eq(b.abs(y), b.const(dtype, float("inf")))
-    # A finite x over an infinite y: 0 with remainder x where the signs agree, else -1 with remainder y.
-    agree = b.or_(b.eq(x, zero), b.eq(b.copysign(one, x), b.copysign(one, y)))
-    finite = b.lt(b.abs(x), b.const(dtype, float("inf")))
-    whole = b.and_(infinite, finite)
-    remainder = b.select(whole, b.select(agree, x, y), remainder)
-    quotient = b.select(whole, b.select(agree, b.div(x, y), b.const(dtype, -1)), quotient)
-    return quotient, b.copysign(remainder, b.select(b.eq(remainder, zero), y, remainder))
 
 
 def _remainder_partials(out: Node, x: Node, y: Node) -> tuple[Node, Node]:
@@ -86,7 +51,7 @@ mul = elementwise(
     infix="*", precedence=PRODUCT, latex=r"#1 \cdot #2", domain=_PAIR,
     laws=frozenset(("commutative", "associative", "one")), example="input x : f64; output r = 2 * x",
 )  # fmt: skip
-div = elementwise(
+div: Builder = elementwise(
     "div", "the quotient, of integers too as a float", XY, "float",
     numpy=numpy_function("divide"), program=instruction("div"),
     partials=lambda out, x, y: (div(1, y), neg(div(out, y))),
@@ -95,17 +60,17 @@ div = elementwise(
 )  # fmt: skip
 floor_divide = elementwise(
     "floor_divide", "the quotient rounded down", XY, "number",
-    numpy=numpy_function("floor_divide"), program=_floor_divide_program, partials=nothing(2),
+    numpy=numpy_function("floor_divide"), program=math_program("floor_divide"), partials=nothing(2),
     infix="//", precedence=PRODUCT, latex=r"\left\lfloor\frac{#1}{#2}\right\rfloor", domain=((-9.0, 9.0), (0.3, 3.0)),
     cost=8, example="input x : f64; output r = x // 2",
 )  # fmt: skip
 remainder = elementwise(
     "remainder", "the remainder, with the sign of the divisor", XY, "number",
-    numpy=numpy_function("remainder"), program=_remainder_program, partials=_remainder_partials,
+    numpy=numpy_function("remainder"), program=math_program("modulo"), partials=_remainder_partials,
     infix="%", precedence=PRODUCT, latex=r"#1 \bmod #2", domain=((-9.0, 9.0), (0.3, 3.0)), cost=8,
     example="input x : f64; output r = x % 2",
 )  # fmt: skip
-neg = elementwise(
+neg: Builder = elementwise(
     "neg", "the negative", X, "number", numpy=numpy_function("negative"), program=instruction("neg"),
     partials=lambda out, x: (constant_like(out, -1),),
     infix="-", precedence=NEGATION, latex="-#1", domain=_ONE, laws=frozenset(("odd", "involution", "decreasing")),
@@ -116,17 +81,8 @@ neg = elementwise(
 # ---- absolute value and sign
 
 
-def _sign_program(builder: Any, x: int) -> int:
-    dtype = builder.dtype(x)
-    zero, one = builder.const(dtype, 0), builder.const(dtype, 1)
-    # What is neither above nor below zero is 0, -0 or NaN: adding zero makes -0 the 0 of NumPy.
-    rest = builder.add(x, zero)
-    negative = builder.select(builder.lt(x, zero), builder.const(dtype, -1), rest)
-    return int(builder.select(builder.gt(x, zero), one, negative))
-
-
 sign = elementwise(
-    "sign", "-1, 0 or 1", X, "number", numpy=numpy_function("sign"), program=_sign_program, partials=nothing(1),
+    "sign", "-1, 0 or 1", X, "number", numpy=numpy_function("sign"), program=math_program("sign"), partials=nothing(1),
     latex=r"\operatorname{sign}\left(#1\right)", domain=_ONE, laws=frozenset(("odd", "increasing", "idempotent")),
     example="input x : f64; output r = sign(x)",
 )  # fmt: skip
@@ -187,13 +143,9 @@ def _cast_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
 
 
 def _cast_program(builder: Any, x: int, dtype: str) -> int:
-    if builder.dtype(x) == BOOL or dtype == BOOL:
-        return int(builder.convert(dtype, x)) if dtype != BOOL else _truth(builder, x)
+    if builder.dtype(x) in FLOATS and dtype in INTEGERS:
+        return math_program("to_integer")(builder, x, dtype)
     return int(builder.convert(dtype, x))
-
-
-def _truth(builder: Any, x: int) -> int:
-    return x if builder.dtype(x) == BOOL else int(builder.ne(x, builder.const(builder.dtype(x), 0)))
 
 
 def _cast_tangent(node: Node, tangents: tuple[Node | None, ...]) -> Node | None:

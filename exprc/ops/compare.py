@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from exprc.ir.node import Node
-from exprc.ops.table import X, XY, array, constant_like, elementwise, instruction, numpy_function
+from exprc.ops.table import XY, X, array, constant_like, elementwise, instruction, numpy_function
 
 _STEPS = "the result is true or false"
 _PAIR = ((-2.0, 2.0), (-2.0, 2.0))

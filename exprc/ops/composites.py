@@ -19,15 +19,14 @@ from exprc.ops.compare import eq, lt, where
 from exprc.ops.derivatives import stop_gradient
 from exprc.ops.functions import exp, log, sigmoid, softplus, sqrt, square
 from exprc.ops.leaves import iota, size
-from exprc.ops.reductions import REDUCTION, Axes, max_, reduce_over, restore_axes, spread, sum_
+from exprc.ops.reductions import REDUCTION, Axes, max_, reduce_over, spread, sum_
 from exprc.ops.table import (
-    X,
     Value,
+    X,
     array,
     as_dtype,
     as_float,
     as_node,
-    constant_like,
     expect_axes,
     expect_count,
     expect_float,
@@ -35,7 +34,7 @@ from exprc.ops.table import (
     register,
     spelling,
 )
-from exprc.ops.views import broadcast, insert_axes
+from exprc.ops.views import broadcast
 
 Tangents = tuple[Node | None, ...]
 LAST = Parameter("axis", "axis", required=False, default=-1)
@@ -206,7 +205,8 @@ def _cross_entropy_tangent(node: Node, tangents: Tangents) -> Node | None:
         parts.append(neg(sum_(mul(log_softmax(scores), by_target), last)))
     if not parts:
         return None
-    return parts[0] if len(parts) == 1 else add(*parts)
+    result: Node = parts[0] if len(parts) == 1 else add(*parts)
+    return result
 
 
 def _log_sigmoid_tangent(node: Node, tangents: Tangents) -> Node | None:

@@ -25,7 +25,7 @@ def contract(x: Node, y: Node, left: str, right: str, out: str) -> Node:
     x, y = promote_all([x, y], "number")
     x, left = _without_lonely(x, left, right + out)
     y, right = _without_lonely(y, right, left + out)
-    names = {label: name for label, name in zip(dict.fromkeys(left + right), _LETTERS)}
+    names = dict(zip(dict.fromkeys(left + right), _LETTERS, strict=False))
     renamed = tuple("".join(names[label] for label in labels) for labels in (left, right, out))
     return make(CONTRACT_OP, (x, y), renamed)
 
@@ -65,10 +65,10 @@ def _rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
     expect_count("contract", types, 2)
     left, right, out = attrs
     sizes: dict[str, Size] = {}
-    for labels, given in zip((left, right), types):
+    for labels, given in zip((left, right), types, strict=True):
         if len(labels) != given.rank or len(set(labels)) != len(labels):
             raise TypeRuleError(f"contract cannot label the axes of {given} as {labels!r}")
-        for label, extent in zip(labels, given.shape):
+        for label, extent in zip(labels, given.shape, strict=True):
             if sizes.setdefault(label, extent) != extent:
                 raise TypeRuleError(f"contract: the axes {label!r} of {types[0]} and {types[1]} differ in size")
     if types[0].dtype != types[1].dtype or types[0].dtype == BOOL:

@@ -5,28 +5,21 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from exprc.ir.node import Node, make
-from exprc.ir.op import ELEMENTWISE, Op
-from exprc.ir.types import F32, FLOATS, Type
-from exprc.ops.arithmetic import abs_, add, div, mul, neg, sub
-from exprc.ops.compare import and_, eq, ge, gt, le, or_, where
+from exprc.ir.node import Node
+from exprc.ir.types import FLOATS
+from exprc.ops.arithmetic import add, div, mul, neg, sub
+from exprc.ops.compare import eq, gt, where
 from exprc.ops.leaves import constant_value
 from exprc.ops.table import (
-    TABLE,
-    X,
     XY,
+    Builder,
     Value,
-    apply,
-    array,
+    X,
     constant_like,
     elementwise,
-    elementwise_rule,
     instruction,
     math_program,
-    nothing,
     numpy_function,
-    register,
-    spelling,
 )
 
 POWER = 8
@@ -136,7 +129,7 @@ sqrt = elementwise(
 )  # fmt: skip
 rsqrt = elementwise(
     "rsqrt", "1 / sqrt(x)", X, "float", numpy=lambda attrs, x: 1 / numpy_function("sqrt")((), x),
-    program=lambda b, x: b.div(b.const(b.dtype(x), 1), b.sqrt(x)),
+    program=math_program("rsqrt"),
     partials=lambda out, x: (div(mul(-0.5, out), x),), latex=r"\frac{1}{\sqrt{#1}}", domain=_POSITIVE, cost=8,
     laws=frozenset(("decreasing", "nonnegative")), example="input x : f64; output r = rsqrt(x)",
 )  # fmt: skip
@@ -168,10 +161,6 @@ log1p = elementwise(
 
 
 # ---- smooth steps
-
-
-def _relu_program(builder: Any, x: int) -> int:
-    return int(builder.max(x, builder.const(builder.dtype(x), 0)))
 
 
 def _sigmoid_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
@@ -208,7 +197,7 @@ softplus = elementwise(
 )  # fmt: skip
 relu = elementwise(
     "relu", "x where it is positive, else 0; its derivative at 0 is 0", X, "number",
-    numpy=lambda attrs, x: numpy_function("maximum")((), x, x.dtype.type(0)), program=_relu_program,
+    numpy=lambda attrs, x: numpy_function("maximum")((), x, x.dtype.type(0)), program=math_program("relu"),
     partials=lambda out, x: (where(gt(x, 0), constant_like(out, 1), constant_like(out, 0)),),
     latex=_named("relu"), domain=_MIDDLE, laws=frozenset(("increasing", "idempotent", "nonnegative")),
     example="input x : f64; output r = relu(x)",
@@ -233,24 +222,8 @@ sin = elementwise(
     partials=lambda out, x: (cos(x),), latex=_call("sin"), domain=_WIDE, cost=16, laws=frozenset(("odd",)),
     example="input x : f64; output r = sin(x)",
 )  # fmt: skip
-cos = elementwise(
+cos: Builder = elementwise(
     "cos", "the cosine", X, "float", numpy=numpy_function("cos"), program=math_program("cos"),
     partials=lambda out, x: (neg(sin(x)),), latex=_call("cos"), domain=_WIDE, cost=16, laws=frozenset(("even",)),
     example="input x : f64; output r = cos(x)",
 )  # fmt: skip
-
-
-# ---- rounding
-
-
-def _rounding(name: str, doc: str, function: str) -> Any:
-    return elementwise(
-        name, doc, X, "float", numpy=numpy_function(function), program=instruction(name), partials=nothing(1),
-        latex=_named(name), domain=_WIDE, laws=frozenset(("increasing", "idempotent")),
-        example=f"input x : f64; output r = {name}(x)",
-    )  # fmt: skip
-
-
-floor = _rounding("floor", "the greatest integer not above x, as a float", "floor")
-ceil = _rounding("ceil", "the least integer not below x, as a float", "ceil")
-round_ = _rounding("round", "the nearest integer, ties to even, as a float", "rint")

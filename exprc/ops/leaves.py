@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from exprc.ir.node import Node, make
-from exprc.ir.op import LEAF, PROJECT, Op, Parameter, TypeRuleError
+from exprc.ir.op import LEAF, Op, Parameter, TypeRuleError
+from exprc.ir.op import PROJECT as PROJECT_KIND
 from exprc.ir.sizes import Size, as_size
 from exprc.ir.types import BOOL, DTYPES, F32, F64, FLOATS, I64, Type
 from exprc.ops.table import Number, array, broadcast_to, expect_count, register, scalar, spelling
@@ -101,7 +102,7 @@ def _constant_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
     if dtype not in DTYPES or tag not in ("", MINUS_ZERO):
         raise TypeRuleError(f"constant has no dtype {dtype!r} or tag {tag!r}")
     held = canonical_value(value, dtype)
-    if type(held) is not type(value) or (held != value and value == value):
+    if type(held) is not type(value) or (held is not value and held != value):
         raise TypeRuleError(f"constant {value!r} is not a value of {dtype}")
     return Type(dtype)
 
@@ -158,7 +159,8 @@ def _project_rule(nodes: tuple[Node, ...], attrs: tuple[Any, ...]) -> Type:
     results = nodes[0].types
     if len(results) < 2 or not 0 <= index < len(results):
         raise TypeRuleError(f"project cannot take result {index} of a node with {len(results)}")
-    return results[index]
+    result: Type = results[index]
+    return result
 
 
 def _nearest_f32(number: float) -> float:
@@ -196,7 +198,7 @@ PLACEHOLDER = register(
        laws=frozenset(("free",)), cost=0, example="param x : f64; loss E = x * x; output g = grad(E, x)")
 )  # fmt: skip
 PROJECT = register(
-    Op("project", PROJECT, "one of several results", _project_rule, cost=0,
+    Op("project", PROJECT_KIND, "one of several results", _project_rule, cost=0,
        numpy=lambda attrs, results: results[attrs[0]],
        example="input x : f64[4]; A, B = scan a = 0.0, b = 1.0 over v in x { a + v, b * v }; output r = A + B")
 )  # fmt: skip

@@ -13,8 +13,8 @@ from exprc.ops.contraction import contract, matmul
 from exprc.ops.leaves import iota
 from exprc.ops.routines import cholesky_routine, solve_triangular_routine
 from exprc.ops.table import (
-    X,
     Value,
+    X,
     array,
     as_float,
     broadcast_to,
@@ -42,7 +42,7 @@ def solve_triangular(L: Value, b: Value, lower: bool = True, transposed: bool = 
     """
     matrix, right = promote_all([as_float(L), as_float(b)], "float")
     if matrix.type.rank < 2 or not right.shape:
-        raise TypeRuleError(f"solve_triangular needs a matrix and a right-hand side, not {matrix.type} and {right.type}")
+        raise TypeRuleError(f"solve_triangular needs a matrix and a right-hand side, not {matrix.type}, {right.type}")
     if right.type.rank > 1 or matrix.type.rank > 2:
         own = right.shape[-2:] if right.type.rank > 1 else right.shape
         batch = common_shape(matrix.shape[:-2], right.shape[: -len(own)])

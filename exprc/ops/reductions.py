@@ -16,7 +16,6 @@ from exprc.ir.sizes import ONE, product
 from exprc.ir.types import BOOL, FLOATS, I64, Type
 from exprc.ops.arithmetic import div, mul
 from exprc.ops.compare import eq, where
-from exprc.ops.leaves import full
 from exprc.ops.scan import exclusive_products
 from exprc.ops.table import (
     AXIS,

@@ -26,10 +26,12 @@ class Place(Protocol):
     """Where an array is stored: `buffer[prefix + index]`."""
 
     @property
-    def buffer(self) -> str: ...
+    def buffer(self) -> str:
+        """The buffer's name."""
 
     @property
-    def prefix(self) -> Index: ...
+    def prefix(self) -> Index:
+        """The indices of axes before the array's own."""
 
 
 class Sink(Protocol):
@@ -39,24 +41,32 @@ class Sink(Protocol):
     instructions whose writes may reduce; a loop repeats statements; a check faults unless an entry is positive.
     """
 
-    def Axis(self, name: str, extent: Affine) -> Any: ...  # noqa: N802
+    def Axis(self, name: str, extent: Affine) -> Any:  # noqa: N802
+        """A loop variable from 0 to its extent."""
 
-    def Load(self, buffer: str, index: Index, guards: tuple[Any, ...], dtype: str) -> Any: ...  # noqa: N802
+    def Load(self, buffer: str, index: Index, guards: tuple[Any, ...], dtype: str) -> Any:  # noqa: N802
+        """An entry of a buffer."""
 
-    def Apply(self, op: Any, attrs: tuple[Any, ...], args: tuple[int, ...], dtype: str) -> Any: ...  # noqa: N802
+    def Apply(self, op: Any, attrs: tuple[Any, ...], args: tuple[int, ...], dtype: str) -> Any:  # noqa: N802
+        """An elementwise operation on instructions before it."""
 
-    def Constant(self, value: float, dtype: str) -> Any: ...  # noqa: N802
+    def Constant(self, value: float, dtype: str) -> Any:  # noqa: N802
+        """A literal."""
 
-    def Write(self, buffer: str, index: Index, value: int, combine: str = "") -> Any: ...  # noqa: N802
+    def Write(self, buffer: str, index: Index, value: int, combine: str = "") -> Any:  # noqa: N802
+        """Stores an instruction's value, combined over the nest's reduced axes first if so named."""
 
     def Nest(  # noqa: N802
         self, axes: tuple[Any, ...], reduced: frozenset[str], body: tuple[Any, ...], writes: tuple[Any, ...],
         vector: str = "",
-    ) -> Any: ...  # fmt: skip
+    ) -> Any:  # fmt: skip
+        """Loops around a body, the reduced ones last."""
 
-    def Loop(self, variable: str, extent: Affine, body: tuple[Any, ...], reverse: bool = False) -> Any: ...  # noqa: N802
+    def Loop(self, variable: str, extent: Affine, body: tuple[Any, ...], reverse: bool = False) -> Any:  # noqa: N802
+        """Statements repeated in order, downwards if reverse."""
 
-    def Check(self, buffer: str, index: Index, code: int, line: int, position: Affine) -> Any: ...  # noqa: N802
+    def Check(self, buffer: str, index: Index, code: int, line: int, position: Affine) -> Any:  # noqa: N802
+        """A fault unless the entry is positive."""
 
 
 def cholesky_routine(
@@ -94,7 +104,11 @@ def cholesky_routine(
     column = (
         nest(here, (sink.Constant(0.0, dtype),), (i, here)),
         products,
-        nest(remaining, (load(source, row, here), load(result, row, here), _apply(sink, "sub", dtype, 0, 1)), (row, here)),
+        nest(
+            remaining,
+            (load(source, row, here), load(result, row, here), _apply(sink, "sub", dtype, 0, 1)),
+            (row, here),
+        ),
         sink.Check(*at(result, here, here), NOT_POSITIVE_DEFINITE, line, here),
         nest(affine_constant(1), (load(result, row, here), _apply(sink, "sqrt", dtype, 0)), (row, here)),
         nest(

@@ -61,7 +61,7 @@ def expect_closed(body: Function) -> None:
 
 def _is_parameter(leaf: Node, body: Function) -> bool:
     index, type = leaf.attrs
-    return 0 <= index < len(body.parameters) and body.parameters[index] == type
+    return bool(0 <= index < len(body.parameters) and body.parameters[index] == type)
 
 
 def _rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> tuple[Type, ...]:
@@ -73,7 +73,7 @@ def _rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> tuple[Type, ...]:
     if len(body.results) < max(states, 1):
         raise TypeRuleError(f"scan's body has {len(body.results)} results for {states} states")
     expect_closed(body)
-    for i, (given, parameter) in enumerate(zip(types, body.parameters)):
+    for i, (given, parameter) in enumerate(zip(types, body.parameters, strict=True)):
         if states <= i < states + sequences:
             given = _element(given, length)
         if given != parameter:

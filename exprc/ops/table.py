@@ -16,6 +16,7 @@ from exprc.ir.types import BOOL, F64, FLOATS, I64, Type, promote
 
 Number = float | int | bool
 Value = Node | Number
+Builder = Callable[..., Node]
 
 TABLE: dict[str, Op] = {}
 
@@ -55,7 +56,7 @@ def elementwise(
     parameters: tuple[Parameter, ...],
     dtype_rule: str,
     **fields: Any,
-) -> Callable[..., Node]:
+) -> Builder:
     """Register an elementwise operation without attributes and give its builder function."""
     if dtype_rule not in RULES:
         raise TypeError(f"operation {name!r} has the unknown dtype rule {dtype_rule!r}")
@@ -274,7 +275,7 @@ def show_shape(shape: tuple[Size, ...]) -> str:
 def math_program(name: str) -> Callable[..., int]:
     """The program that is one function of `exprc.scalar.math`, imported when it is first asked for."""
 
-    def program(builder: Any, *values: int) -> int:
+    def program(builder: Any, *values: Any) -> int:
         from exprc.scalar import math
 
         result: int = getattr(math, name)(builder, *values)

@@ -14,8 +14,8 @@ from exprc.ir.sizes import ONE, ZERO, Size, as_size, constant, divide_exactly, p
 from exprc.ir.types import Type
 from exprc.ops.table import (
     AXIS,
-    X,
     Value,
+    X,
     array,
     as_node,
     broadcast_to,
@@ -74,16 +74,15 @@ def _broadcast_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
     if len(axes) != given.rank:
         raise TypeRuleError(f"broadcast of {given} needs {given.rank} axes, not {axes}")
     expect_axes("broadcast", axes, len(shape))
-    for extent, position in zip(given.shape, axes):
+    for extent, position in zip(given.shape, axes, strict=True):
         if extent not in (ONE, shape[position]):
             raise TypeRuleError(f"{given} does not broadcast to {show_shape(shape)}")
     return given.with_shape(shape)
 
 
 def _broadcast_map(attrs: tuple[Any, ...], argument: Type, result: Type) -> IndexMap:
-    return IndexMap(
-        tuple(affine_constant(0) if extent == ONE else axis(i) for extent, i in zip(argument.shape, attrs[1]))
-    )
+    placed = zip(argument.shape, attrs[1], strict=True)
+    return IndexMap(tuple(affine_constant(0) if extent == ONE else axis(i) for extent, i in placed))
 
 
 def _broadcast_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
@@ -91,7 +90,7 @@ def _broadcast_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
 
     shape, axes = attrs
     aligned = [1] * len(shape)
-    for extent, position in zip(x.shape, axes):
+    for extent, position in zip(x.shape, axes, strict=True):
         aligned[position] = extent
     return numpy.broadcast_to(numpy.reshape(x, aligned), shape)
 
@@ -101,7 +100,7 @@ def _broadcast_transpose(node: Node, cotangent: Node, index: int) -> Node:
 
     shape, axes = node.attrs
     (x,) = node.args
-    kept = [i for extent, i in zip(x.shape, axes) if extent == shape[i]]
+    kept = [i for extent, i in zip(x.shape, axes, strict=True) if extent == shape[i]]
     summed = sum_(cotangent, tuple(i for i in range(len(shape)) if i not in kept))
     return reshape(summed, x.shape)
 
@@ -218,7 +217,7 @@ def _placed(name: str, given: Type, attrs: tuple[Any, ...]) -> Type:
 def _slice_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
     expect_count("slice", types, 1)
     result = _placed("slice", types[0], attrs)
-    for position, (start, extent, step) in enumerate(zip(*attrs)):
+    for position, (start, extent, step) in enumerate(zip(*attrs, strict=True)):
         _expect_inside("slice", start, extent, step, types[0].shape[position])
     return result
 
@@ -226,7 +225,7 @@ def _slice_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
 def _pad_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
     expect_count("pad", types, 1)
     result = _placed("pad", types[0], attrs)
-    for position, (low, extent, step) in enumerate(zip(*attrs)):
+    for position, (low, extent, step) in enumerate(zip(*attrs, strict=True)):
         _expect_inside("pad", low, types[0].shape[position], step, extent)
     return result
 
@@ -246,12 +245,13 @@ def _expect_inside(name: str, start: Size, count: Size, step: int, extent: Size)
 
 def _slice_map(attrs: tuple[Any, ...], argument: Type, result: Type) -> IndexMap:
     starts, _, steps = attrs
-    return IndexMap(tuple(Affine(((i, constant(step)),), start) for i, (start, step) in enumerate(zip(starts, steps))))
+    places = enumerate(zip(starts, steps, strict=True))
+    return IndexMap(tuple(Affine(((i, constant(step)),), start) for i, (start, step) in places))
 
 
 def _pad_map(attrs: tuple[Any, ...], argument: Type, result: Type) -> IndexMap:
     indices, guards = [], []
-    for i, (low, extent, step) in enumerate(zip(*attrs)):
+    for i, (low, extent, step) in enumerate(zip(*attrs, strict=True)):
         if low == ZERO and step == 1 and argument.shape[i] == extent:
             indices.append(axis(i))
             continue
@@ -265,7 +265,8 @@ def _pad_map(attrs: tuple[Any, ...], argument: Type, result: Type) -> IndexMap:
 def _places(starts: tuple[int, ...], counts: tuple[int, ...], steps: tuple[int, ...]) -> Any:
     import numpy
 
-    return numpy.ix_(*[start + step * numpy.arange(count) for start, count, step in zip(starts, counts, steps)])
+    lines = zip(starts, counts, steps, strict=True)
+    return numpy.ix_(*[start + step * numpy.arange(count) for start, count, step in lines])
 
 
 def _slice_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
@@ -287,7 +288,8 @@ def _pad_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
 
 TRANSPOSE = register(
     Op("transpose", VIEW, "the axes in another order; without one, the last two exchanged", _transpose_rule,
-       signature=X, build=lambda x: transpose(as_node(x)), numpy=lambda attrs, x: x.transpose(attrs[0]), index_map=_transpose_map,
+       signature=X, build=lambda x: transpose(as_node(x)), numpy=lambda attrs, x: x.transpose(attrs[0]),
+       index_map=_transpose_map,
        transpose=lambda node, cotangent, index: transpose(cotangent, _inverse(node.attrs[0])),
        latex=r"#1^\top", cost=0, example="input X : f64[2, 3]; output r = transpose(X)")
 )  # fmt: skip

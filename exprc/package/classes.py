@@ -136,8 +136,9 @@ def _method(interface: Interface, callable_: Callable, kind: str) -> list[str]:
         "grad": "The gradient: an array for each param, by attribute, by name and in order of declaration.",
         "value_and_grad": "The loss and its gradient.",
     }[kind]
+    options = f"({python_literal(out)}, None), ({python_literal(downcast)}, False)"
     return [
-        f"    @_keywords({python_literal(required, 4)}, ({python_literal(out)}, None), ({python_literal(downcast)}, False))",
+        f"    @_keywords({python_literal(required, 4)}, {options})",
         f"    def {name}(_self, *_positional, {parameters}{out}=None, {downcast}=False, **_unknown):",
         f"        {python_docstring(doc)}",
         *(f"        {line}" for line in (quick_path(interface, callable_, kind, out) if arguments else [])),
@@ -148,8 +149,9 @@ def _method(interface: Interface, callable_: Callable, kind: str) -> list[str]:
 def _bind(interface: Interface, callable_: Callable) -> list[str]:
     _, downcast, copy = option_names(interface, callable_)
     parameters = parameter_names(interface, callable_)
+    options = f"({python_literal(copy)}, False), ({python_literal(downcast)}, False)"
     return [
-        f"    @_keywords({python_literal(parameters, 4)}, ({python_literal(copy)}, False), ({python_literal(downcast)}, False))",
+        f"    @_keywords({python_literal(parameters, 4)}, {options})",
         "    def bind(_self, *_positional, **_given):",
         '        """The function with some of the arguments given once; later changes of their arrays are seen."""',
         "        return _bind(_self, _positional, _given)",

@@ -37,15 +37,15 @@ def make_header(interface: Interface) -> str:
     return "\n".join(parts) + "\n"
 
 
-_RULES = """Arrays are row-major, contiguous and aligned as their element type; a pointer may be NULL where the array has
-size 0. Scalars are passed by pointer too. Results must not overlap arguments or each other. With workspace NULL the
+_RULES = """Arrays are row-major, contiguous and aligned as their element type; a pointer may be NULL where the array
+has size 0. Scalars are passed by pointer too. Results must not overlap arguments or each other. With workspace NULL the
 function allocates what it needs; fault may be NULL. Functions may be called from several threads at once, each with
 its own workspace and results. The return value is a status, 0 if all went well."""
 
 
 def _fault(prefix: str) -> str:
     codes = "\n".join(f"{code} {text}" for code, text in enumerate(STATUS_TEXTS))
-    return _comment(f"What went wrong, and on which line of the program. The codes are those of the status:\n{codes}") + (
+    return _comment(f"What went wrong, and on which line of the program. The codes are the status's:\n{codes}") + (
         "typedef struct {\n"
         "    int32_t code;\n"
         "    int32_t line;\n"
@@ -70,7 +70,8 @@ def _documentation(interface: Interface, function: CFunction) -> str:
     what = f"The {callable_.kind} {callable_.name}"
     if gradient:
         what += f" and its gradient with respect to {', '.join(gradient.wrt)}"
-    lines = [f"{what} ({interface.source_name}, line {callable_.line}).", *([callable_.doc] if callable_.doc else []), ""]
+    lines = [f"{what} ({interface.source_name}, line {callable_.line})."]
+    lines += [callable_.doc, ""] if callable_.doc else [""]
     results = iter((*callable_.results, *(gradient.results if gradient else ())))
     for parameter in function.parameters:
         if parameter.role == "argument":

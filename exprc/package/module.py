@@ -66,7 +66,9 @@ def _tables(interface: Interface) -> str:
         "_SIZES = {",
         *(f"    {python_literal(text)}: {entry}," for text, entry in sizes.items()),
         "}",
-        f"_REQUIREMENTS = ({''.join(f'{chr(10)}    {entry},' for entry in requirements)}{chr(10) if requirements else ''})",
+        "_REQUIREMENTS = (",
+        *(f"    {entry}," for entry in requirements),
+        ")",
         '_ARGUMENTS = {record["python_name"]: _Argument(record) for record in __exprc__["arguments"]}',
         "",
         *(
@@ -78,15 +80,18 @@ def _tables(interface: Interface) -> str:
 
 
 def _all_sizes(interface: Interface) -> list[Size]:
-    results = [r for c in interface.callables for r in (*c.results, *(c.gradient.results if c.gradient else ()))]
-    return [size for typed in (*interface.arguments, *results) for size in typed.shape]
+    shapes = [argument.shape for argument in interface.arguments]
+    for callable_ in interface.callables:
+        shapes += [r.shape for r in (*callable_.results, *(callable_.gradient.results if callable_.gradient else ()))]
+    return [size for shape in shapes for size in shape]
 
 
 def _size(size: Size, names: dict[str, str]) -> str:
     text = python_literal(names[size.symbol] if size.symbol else str(size))
     dims = [names[name] for name in sorted(size.dims())]
     linear = [names[name] for name in linear_dims(size)]
-    return f"_Size({text}, {python_literal(tuple(dims))}, {python_literal(tuple(linear))}, {_lambda(dims, _text(size, names))})"
+    fields = (text, python_literal(tuple(dims)), python_literal(tuple(linear)), _lambda(dims, _text(size, names)))
+    return f"_Size({', '.join(fields)})"
 
 
 def _requirement(requirement: Requirement, names: dict[str, str]) -> str:

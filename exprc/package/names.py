@@ -16,23 +16,22 @@ from exprc.diagnostics import Diagnostic, UserError
 MODULE_METHODS = frozenset(("set_num_threads",))
 LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault"))
 
-C_RESERVED = frozenset(
-    """
-    auto break case char const continue default do double else enum extern float for goto if inline int long register
-    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-    alignas alignof bool complex constexpr false imaginary noreturn nullptr static_assert thread_local true typeof
-    typeof_unqual asm fortran
-    and and_eq bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl concept consteval
-    constinit const_cast decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not not_eq
-    operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
-    typename using virtual wchar_t xor xor_eq final override import module
-    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t
-    NULL EOF I assert errno stdin stdout stderr offsetof INFINITY NAN HUGE_VAL SIZE_MAX BUFSIZ RAND_MAX CLOCKS_PER_SEC
-    min max near far huge small interface IN OUT OPTIONAL TRUE FALSE BOOL BYTE linux unix i386 major minor makedev
-    va_list va_start va_arg va_end setjmp isnan isinf isfinite signbit fpclassify
-    workspace fault
-    """.split()
-)
+_C_WORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+alignas alignof bool complex constexpr false imaginary noreturn nullptr static_assert thread_local true typeof
+typeof_unqual asm fortran
+and and_eq bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl concept consteval
+constinit const_cast decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not not_eq
+operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
+typename using virtual wchar_t xor xor_eq final override import module
+int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t
+NULL EOF I assert errno stdin stdout stderr offsetof INFINITY NAN HUGE_VAL SIZE_MAX BUFSIZ RAND_MAX CLOCKS_PER_SEC
+min max near far huge small interface IN OUT OPTIONAL TRUE FALSE BOOL BYTE linux unix i386 major minor makedev
+va_list va_start va_arg va_end setjmp isnan isinf isfinite signbit fpclassify
+workspace fault
+"""
+C_RESERVED = frozenset(_C_WORDS.split())
 
 
 def check_model_name(name: str) -> str:

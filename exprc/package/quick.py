@@ -48,7 +48,8 @@ def quick_bound_path(interface: Interface, callable_: Callable, kind: str) -> li
     """
     arguments = [interface.argument(name) for name in callable_.arguments]
     free = [argument for argument in arguments if argument.role == PARAM]
-    if not callable_.gradient or len(free) in (0, len(arguments)) or not all(a.shape or a.dtype in FLOATS for a in free):
+    scalars_fit = all(argument.shape or argument.dtype in FLOATS for argument in free)
+    if not callable_.gradient or len(free) in (0, len(arguments)) or not scalars_fit:
         return []
     results = _all_results(callable_)
     words = [f"_word{index}" for index in range(len(callable_.dims) + len(arguments) - len(free))]
@@ -84,7 +85,7 @@ def _is_eligible(
     callable_: Callable, arguments: list[Argument], results: Sequence[Result], requirements: tuple[Requirement, ...]
 ) -> bool:
     bare = {size.symbol for argument in arguments for size in argument.shape if size.symbol}
-    sizes = [size for typed in (*arguments, *results) for size in typed.shape]
+    sizes = [size for shape in (*(a.shape for a in arguments), *(r.shape for r in results)) for size in shape]
     sizes += [side for requirement in requirements for side in (requirement.left, requirement.right)]
     scalars_fit = all(argument.shape or argument.dtype in FLOATS for argument in arguments)
     return scalars_fit and set(callable_.dims) <= bare and not any(_has_atoms(size) for size in sizes)

@@ -8,17 +8,18 @@ from exprc.package.interface import Argument, Callable, Interface, Result
 from exprc.package.names import python_name
 from exprc.package.write import MARKER
 
+_IMPORTS = """from typing import Any as _Any
+
+import numpy as _np
+from numpy.typing import ArrayLike as _ArrayLike, NDArray as _NDArray
+"""
 _PYTHON_TYPES = {"f64": "float", "f32": "float", "i64": "int", "i32": "int", "bool": "bool"}
 _NUMPY_TYPES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool_"}
 
 
 def make_stub(interface: Interface) -> str:
     """The text of `NAME.pyi`."""
-    parts = [
-        f"# {MARKER}\n# {python_comment(interface.source_name)}\n\n"
-        "from typing import Any as _Any\n\nimport numpy as _np\n"
-        "from numpy.typing import ArrayLike as _ArrayLike, NDArray as _NDArray\n"
-    ]
+    parts = [f"# {MARKER}\n# {python_comment(interface.source_name)}\n\n{_IMPORTS}"]
     for callable_ in interface.callables:
         parts += _classes(interface, callable_)
     parts.append("".join(f"{callable_name(c)}: _Function_{callable_name(c)}\n" for c in interface.callables))

@@ -69,7 +69,9 @@ def _refuse_foreign_files(paths: list[str], force: bool) -> None:
                     "E0703",
                     f"`{path}` exists and was not written by exprc",
                     notes=("nothing was written",),
-                    help=("choose another folder with `-o`, another name with `--name`, or overwrite it with `--force`",),
+                    help=(
+                        "choose another folder with `-o` or another name with `--name`, or overwrite with `--force`",
+                    ),
                 )
                 for path in foreign
             )

@@ -40,9 +40,7 @@ class Reduced(NamedTuple):
 def exp(b: Builder, x: int) -> int:
     """e^x, correct from the largest to the subnormal results."""
     reduced = _reduce(b, clamp(b, x, *RANGE[b.dtype(x)]), 2 * format_of(b, x).bias)
-    remainder, (half,) = reduced.remainder, constants(b, x, 0.5)
-    bent = b.fma(remainder, reduced.curve, half)
-    return _scale_twice(b, reduced.biased, b.fma(b.mul(remainder, remainder), bent, remainder))
+    return _scale_twice(b, reduced.biased, _minus_one_near_zero(b, reduced))
 
 
 def exp2(b: Builder, x: int) -> int:
@@ -62,6 +60,13 @@ def expm1(b: Builder, x: int) -> int:
     half, two, tiny = constants(b, x, 0.5, 2.0, 2.0**-60)
     high, low = _minus_one(b, x, half, -1)
     return b.select(b.lt(b.abs(x), tiny), x, b.mul(b.add(high, low), two))
+
+
+def exp_normal(b: Builder, x: int) -> int:
+    """e^x where that is certain to be a normal number."""
+    reduced = _reduce(b, x, format_of(b, x).bias)
+    scale = power_of_two(b, reduced.biased)
+    return b.fma(scale, _minus_one_near_zero(b, reduced), scale)
 
 
 def exp_pair(b: Builder, x: int) -> tuple[int, int]:
@@ -101,6 +106,12 @@ def _reduce(b: Builder, x: int, bias: int) -> Reduced:
     square = b.mul(remainder, remainder)
     curve = polynomial(b, remainder, square, EXP[form.dtype])
     return Reduced(b.bitcast(shifted), remainder, b.fma(k, minus_low, b.sub(coarse, remainder)), curve)
+
+
+def _minus_one_near_zero(b: Builder, reduced: Reduced) -> int:
+    """e^r - 1."""
+    remainder, (half,) = reduced.remainder, constants(b, reduced.remainder, 0.5)
+    return b.fma(b.mul(remainder, remainder), b.fma(remainder, reduced.curve, half), remainder)
 
 
 def _beyond_linear(b: Builder, reduced: Reduced) -> int:

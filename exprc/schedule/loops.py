@@ -13,11 +13,11 @@ from exprc.ir.node import Node, toposort
 from exprc.ir.op import SCAN
 from exprc.ir.types import Type
 from exprc.ops import leaves
+from exprc.schedule import kernel
 from exprc.schedule.access import NESTED, Access, Place, resolve
 from exprc.schedule.kernel import WORKSPACE, Loop, Statement, Swap
 from exprc.schedule.nests import Scope, build_statements, copy_nest
 from exprc.schedule.phases import NO_HOME, computes
-from exprc.schedule.routines import routine_statements
 
 
 def special_statements(node: Node, scope: Scope) -> list[Statement]:
@@ -27,7 +27,10 @@ def special_statements(node: Node, scope: Scope) -> list[Statement]:
     sources = [_materialised(argument, scope) for argument in node.args]
     statements = [statement for _, copies in sources for statement in copies]
     results = [_result_place(node, k, scope) for k in range(len(node.types))]
-    return [*statements, *routine_statements(node, [place for place, _ in sources], results, scope.new_buffer)]
+    assert node.op.routine is not None
+    types = [argument.type for argument in node.args]
+    places = [place for place, _ in sources]
+    return [*statements, *node.op.routine(kernel, types, node.attrs, places, results, scope.lines.get(node, 0))]
 
 
 def _scan(node: Node, scope: Scope) -> list[Statement]:

@@ -76,6 +76,7 @@ class Scope:
     stream: Stream | None
     new_buffer: Callable[[str, str, tuple[Size, ...], str], Buffer]
     special: Callable[[Node, Scope], list[Statement]]
+    lines: Mapping[Node, int]
     accumulators: list[Accumulator] = field(default_factory=list)
     tiles: list[Buffer] = field(default_factory=list)
     depth: int = 0

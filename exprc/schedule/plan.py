@@ -5,7 +5,7 @@ Owns the choice of block and chunk lengths and of buffers; must not know LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from exprc.ir.node import Node, toposort
 from exprc.ir.sizes import Size
@@ -35,12 +35,16 @@ def make_plan(
     inputs: Sequence[tuple[str, Node]],
     outputs: Sequence[tuple[str, Node]],
     requirements: tuple[Requirement, ...] = (),
+    lines: Mapping[Node, int] | None = None,
 ) -> Plan:
-    """The plan of one function: `inputs` are leaves with the names of their buffers, `outputs` what it stores."""
+    """The plan of one function: `inputs` are leaves with the names of their buffers, `outputs` what it stores.
+
+    `lines` gives the line of the program to which a fault of a node belongs.
+    """
     order = toposort([node for _, node in outputs])
     accesses = resolve(order)
     phases = find_phases(order, accesses, rank_sizes(order, [node for _, node in inputs]))
-    builder = _Builder(inputs, outputs, accesses, phases)
+    builder = _Builder(inputs, outputs, accesses, phases, lines or {})
     kernels = builder.kernels()
     return Plan(
         symbol, dims, requirements, builder.arguments, builder.results, tuple(builder.workspace), tuple(kernels)
@@ -56,7 +60,9 @@ class _Builder:
         outputs: Sequence[tuple[str, Node]],
         accesses: dict[Node, Access],
         phases: Phases,
+        lines: Mapping[Node, int],
     ) -> None:
+        self.lines = lines
         self.accesses = accesses
         self.phases = phases
         self.workspace: list[Buffer] = []
@@ -96,8 +102,9 @@ class _Builder:
 
     def _scope(self, stream: Stream | None) -> Scope:
         return Scope(
-            self.accesses, self.phases.homes, self.places, self.targets, stream, self.new_buffer, special_statements
-        )
+            self.accesses, self.phases.homes, self.places, self.targets, stream, self.new_buffer, special_statements,
+            self.lines,
+        )  # fmt: skip
 
     def _kernel(self, number: int, phase: Phase, crossing: frozenset[Node]) -> Kernel:
         stream = _stream(phase) if phase.size is not None else None

@@ -97,7 +97,8 @@ def _target(tokens: Tokens, left: ast.Expression, statement: Span) -> ast.Target
     if isinstance(left, ast.Name):
         return ast.Target(left, None, left.span)
     if isinstance(left, ast.Index) and isinstance(left.value, ast.Name):
-        return ast.Target(left.value, _binders(tokens, left), left.span)
+        help_ = (f"for a copy with a part replaced, write `set({_first_line(left.span.text)}, ...)`",)
+        return ast.Target(left.value, _binders(tokens, left, help_), left.span)
     _report_target(tokens, left, statement)
     return ast.Target(ast.Name("", left.span), None, left.span)
 
@@ -292,7 +293,7 @@ def _indexed_reduction(tokens: Tokens, kept: list[Any], span: Span) -> ast.Expre
     return ast.IndexedReduction(index.value, _binders(tokens, index), body, span)
 
 
-def _binders(tokens: Tokens, index: ast.Index) -> tuple[ast.IndexBinder, ...]:
+def _binders(tokens: Tokens, index: ast.Index, help_: tuple[str, ...] = ()) -> tuple[ast.IndexBinder, ...]:
     """The items of an index as index names, which they must be."""
     tokens.open_binders.pop(id(index), None)
     binders: list[ast.IndexBinder] = []
@@ -303,7 +304,6 @@ def _binders(tokens: Tokens, index: ast.Index) -> tuple[ast.IndexBinder, ...]:
             binders.append(ast.IndexBinder(item, None, None, item.span))
         else:
             note = "an index list names new indices: `i`, or `i in 0..n`"
-            help_ = ("to replace a part of an array, write `set(x[...], v)`",) if index.span.start == item.span.start else ()
             tokens.report("E0230", "this is not an index name", item.span, "", (note,), help_)
     return tuple(binders)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lark.parsers.lalr_analysis import ParseTable
 
 TABLES = Path(__file__).with_name("tables.py")
+PASSED, STARTED, GROWN = "", "[", "[..."
 PATTERN_TERMINALS = ("NAME", "NUMBER", "STRING", "COMMENT", "BLANK")
 
 
@@ -49,6 +50,8 @@ def tables_text() -> str:
             f"NONTERMINALS = {tuple(nonterminals)}",
             f"LITERALS = {_literals(lark, terminals)}",
             f"PATTERNS = {_patterns(lark)}",
+            "# what a rule makes besides nodes: the one symbol it keeps, a list, its first symbol with the others added",
+            f"PASSED, STARTED, GROWN = {PASSED!r}, {STARTED!r}, {GROWN!r}",
             "# for each rule: what it makes, left side, length, places of the kept symbols (-1: an absent option)",
             "RULES = (",
             *(f"    {_rule_entry(rule, rules, nonterminals)}," for rule in rules),
@@ -82,13 +85,16 @@ def _patterns(lark: Lark) -> dict[str, str]:
 
 
 def _rule_entry(rule: Rule, rules: list[Rule], nonterminals: list[str]) -> tuple[str, int, int, tuple[int, ...]]:
-    """What a rule makes is the name of a node, `""` (its one kept symbol), or `[]` (a list that starts or grows)."""
+    """What a rule makes is the name of a node, or one of `PASSED`, `STARTED`, `GROWN`."""
     origin = str(rule.origin.name)
-    is_list = rule.alias is None and any(
-        other.origin == rule.origin and other.alias is None and other.expansion[:1] == [rule.origin] for other in rules
-    )
-    makes = "[]" if is_list else str(rule.alias or ("" if rule.options.expand1 else origin))
+    makes = str(rule.alias or (PASSED if rule.options.expand1 else origin))
+    if rule.alias is None and any(other.origin == rule.origin and _grows(other) for other in rules):
+        makes = GROWN if _grows(rule) else STARTED
     return makes, nonterminals.index(origin), len(rule.expansion), _kept_places(rule)
+
+
+def _grows(rule: Rule) -> bool:
+    return rule.alias is None and rule.expansion[:1] == [rule.origin]
 
 
 def _kept_places(rule: Rule) -> tuple[int, ...]:
@@ -131,18 +137,16 @@ def _rows(
 ) -> tuple[list[dict[int, int]], list[dict[int, int]]]:
     numbering = _state_numbering(table)
     rule_number = {rule: number for number, rule in enumerate(rules)}
-    end_state = numbering[table.end_states["program"]]
     actions: list[dict[int, int]] = []
     gotos: list[dict[int, int]] = []
     for state in numbering:
-        action_row: dict[int, int] = {}
+        action_row = {0: 0} if state == table.end_states["program"] else {}
         goto_row: dict[int, int] = {}
         for symbol, (action, argument) in sorted(table.states[state].items()):
             if str(action) != "Shift":
                 action_row[terminals.index(symbol)] = -1 - rule_number[argument]
             elif symbol in terminals:
-                target = numbering[argument]
-                action_row[terminals.index(symbol)] = 0 if target == end_state else target
+                action_row[terminals.index(symbol)] = numbering[argument]
             else:
                 goto_row[nonterminals.index(symbol)] = numbering[argument]
         actions.append(action_row)

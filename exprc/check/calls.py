@@ -1,0 +1,271 @@
+"""Calls: which function is meant, and what is passed for which of its parameters.
+
+Owns the calls of operations by their signatures, casts and `last`.  Must not know any operation's meaning: its entry
+builds the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from exprc.check.arguments import Bound, bind_arguments, check_axes, static_axis, static_flag
+from exprc.check.context import Context, describe
+from exprc.check.declared import size_of
+from exprc.check.derivatives import visit_derivative
+from exprc.check.functions import visit_user_call
+from exprc.check.meeting import Operand, Place, convert, elementwise, meeting_dtype, whole
+from exprc.check.names import CONSTANTS, LAST, is_later, operation, report_later, report_unknown
+from exprc.check.refusals import report_refusal
+from exprc.check.report import quoted
+from exprc.check.scans import last_state
+from exprc.check.scopes import Scope, find
+from exprc.check.values import POISON, UserFunction, Value
+from exprc.check.walking import Visit, value_of, values_of
+from exprc.diagnostics import Label
+from exprc.ir.op import DERIVATIVE, ELEMENTWISE, OPAQUE, Op, Parameter, TypeRuleError
+from exprc.ir.sizes import Size, maximum, minimum
+from exprc.ir.types import DTYPES, FLOATS, I64
+from exprc.syntax import ast
+
+
+def visit_call(context: Context, scope: Scope, expression: ast.Call) -> Visit:
+    """`f(x, axis=1)`."""
+    name = expression.function
+    if not isinstance(name, ast.Name):
+        if (yield from value_of(context, scope, name)).node is not None:
+            _report_not_a_function(context, scope, expression, "this is a value")
+    else:
+        found = find(scope, name.text)
+        if found is not None:
+            binding = found[0]
+            if isinstance(binding.value, UserFunction):
+                return (yield from visit_user_call(context, scope, expression, binding.value))
+            if binding.value.node is not None:
+                _report_not_a_function(context, scope, expression, f"`{name.text}` is a value", binding.span)
+        elif name.text in context.defined:
+            report_unknown(context, scope, name, called=True)
+        elif name.text in DTYPES:
+            return (yield from _visit_cast(context, scope, expression, name.text))
+        elif name.text == LAST:
+            return (yield from _visit_last(context, scope, expression))
+        elif (op := operation(name.text)) is not None:
+            if op.kind == DERIVATIVE:
+                return (yield from visit_derivative(context, scope, expression, op))
+            return (yield from _visit_operation(context, scope, expression, op))
+        elif is_later(name.text):
+            report_later(context, scope, name)
+        elif name.text in CONSTANTS:
+            _report_not_a_function(context, scope, expression, f"`{name.text}` is a constant")
+        else:
+            report_unknown(context, scope, name, called=True)
+    yield from _rest(context, scope, expression)
+    return POISON
+
+
+def _rest(context: Context, scope: Scope, expression: ast.Call) -> Any:
+    """The arguments of a call that is wrong as a whole: their own mistakes are told too."""
+    plain = (ast.ArrayLiteral, ast.NoneLiteral, ast.String, ast.BoolLiteral)
+    written = tuple(argument.value for argument in expression.arguments if not isinstance(argument.value, plain))
+    yield from values_of(context, scope, written)
+
+
+def _report_not_a_function(
+    context: Context, scope: Scope, expression: ast.Call, what: str, declared: Any = None
+) -> None:
+    text = quoted(expression.function.span).strip("`")
+    inside = expression.arguments[0].value.span.to(expression.arguments[-1].span) if expression.arguments else None
+    arguments = quoted(inside).strip("`") if inside is not None else ""
+    one = len(expression.arguments) == 1
+    context.report.error(
+        "E0205",
+        f"`{text}` is not a function",
+        Label(expression.function.span, what),
+        *([Label(declared, "declared here")] if declared is not None else []),
+        help=f"a product needs its `*`: `{text} * ({arguments})`" if one
+        else f"an array is indexed with brackets: `{text}[{arguments}]`",
+        frame=scope.frame,
+    )  # fmt: skip
+
+
+# ---- casts and `last`
+
+
+def _visit_cast(context: Context, scope: Scope, expression: ast.Call, dtype: str) -> Visit:
+    bound = bind_arguments(context, scope, expression, dtype, (Parameter("x"),))
+    if bound is None:
+        yield from _rest(context, scope, expression)
+        return POISON
+    (written,) = bound.values()
+    value = yield from value_of(context, scope, written)
+    if value.node is None:
+        return POISON
+    node = convert(value.node, dtype)
+    return Value(node, False, value.size if dtype == I64 else None)
+
+
+def _visit_last(context: Context, scope: Scope, expression: ast.Call) -> Visit:
+    bound = bind_arguments(context, scope, expression, LAST, (Parameter("H"), Parameter("h0")))
+    if bound is None:
+        yield from _rest(context, scope, expression)
+        return POISON
+    written = (bound["H"], bound["h0"])
+    values = yield from values_of(context, scope, written)
+    if any(value.node is None for value in values):
+        return POISON
+    place = Place("`last`", expression.function.span, scope)
+    return last_state(context, place, *[Operand(value, part) for value, part in zip(values, written)])
+
+
+# ---- operations
+
+
+class Passed(NamedTuple):
+    """What is passed to an operation: the values in order, and everything by the name of its parameter."""
+
+    operands: list[Operand]
+    fields: dict[str, Any]
+
+
+def _visit_operation(context: Context, scope: Scope, expression: ast.Call, op: Op) -> Visit:
+    bound = bind_arguments(context, scope, expression, op.name, op.signature)
+    if bound is None:
+        yield from _rest(context, scope, expression)
+        return POISON
+    passed = yield from _visit_arguments(context, scope, expression, op, bound)
+    if passed is None or any(operand.value.node is None for operand in passed.operands):
+        return POISON
+    size = _extreme_of_sizes(context, scope, expression, op, passed.operands)
+    if size is not None:
+        return size
+    place = Place(f"`{op.name}`", expression.function.span, scope)
+    if op.kind == ELEMENTWISE:
+        return elementwise(context, place, op, passed.operands)
+    return _build(context, place, op, passed)
+
+
+_EXTREMES: dict[str, Callable[[Size, Size], Size]] = {
+    "min": minimum, "minimum": minimum, "max": maximum, "maximum": maximum,
+}  # fmt: skip
+
+
+def _extreme_of_sizes(context: Context, scope: Scope, expression: ast.Call, op: Op, operands: list[Operand]) -> Any:
+    """`min(n, m)` and `minimum(n, m)` of sizes is a size; None for any other call."""
+    rule = _EXTREMES.get(op.name)
+    if rule is None or len(operands) != 2 or any(operand.value.node is None for operand in operands):
+        return None
+    left, right = (operand.value.size for operand in operands)
+    if left is None or right is None or any(operand.value.known.dtype != I64 for operand in operands):
+        return None
+    return whole(context, Place("", expression.span, scope), rule(left, right))
+
+
+def _is_size_pair(op: Op, operands: list[Operand]) -> bool:
+    """Whether the next argument of `min` or `max` is a second size: a size has no axes."""
+    return op.name in _EXTREMES and bool(operands) and operands[0].value.size is not None
+
+
+def _expect_size(context: Context, scope: Scope, op: Op, written: ast.Expression, value: Value) -> bool:
+    if value.node is None or value.size is not None:
+        return True
+    context.report.error(
+        "E0310",
+        f"`{op.name}` of a size and something that is not one",
+        Label(written.span, f"this is {describe(value.node.type)}"),
+        help=f"for the {op.name}imum of two values write `{op.name}imum(a, b)`",
+        frame=scope.frame,
+    )
+    return False
+
+
+def _visit_arguments(context: Context, scope: Scope, expression: ast.Call, op: Op, bound: Bound) -> Any:
+    """The arguments as the roles of their parameters want them; None after a message."""
+    operands: list[Operand] = []
+    fields: dict[str, Any] = {}
+    sound = True
+    for parameter in op.signature:
+        if parameter.name not in bound:
+            if not parameter.required:
+                fields[parameter.name] = parameter.default
+            continue
+        written = bound[parameter.name]
+        if parameter.role == "array":
+            value = yield from value_of(context, scope, written)
+            operands.append(Operand(value, written))
+            fields[parameter.name] = value.node
+        elif parameter.role == "flag":
+            fields[parameter.name] = static_flag(context, scope, parameter.name, written)
+            sound = sound and fields[parameter.name] is not None
+        elif parameter.role == "axis" and _is_size_pair(op, operands):
+            value = yield from value_of(context, scope, written)
+            sound = _expect_size(context, scope, op, written, value)
+            operands.append(Operand(value, written))
+        elif parameter.role == "axis":
+            axes, known = yield from static_axis(context, scope, parameter.name, written)
+            fields[parameter.name] = axes
+            sound = sound and known
+            if known and operands and operands[0].value.node is not None:
+                sound = check_axes(context, scope, written, axes, operands[0].value.known.type) and sound
+        else:
+            sizes = yield from _visit_sizes(context, scope, parameter, written)
+            fields[parameter.name] = sizes if parameter.role == "sizes" or sizes is None else sizes[0]
+            sound = sound and sizes is not None
+    return Passed(operands, fields) if sound else None
+
+
+def _visit_sizes(context: Context, scope: Scope, parameter: Parameter, written: Any) -> Any:
+    """Arguments that are sizes; None after a message."""
+    expressions = tuple(written) if parameter.role == "sizes" else (written,)
+    values = yield from values_of(context, scope, expressions)
+    sizes = [size_of(context, scope, part, value) for part, value in zip(expressions, values)]
+    return None if any(size is None for size in sizes) else tuple(sizes)
+
+
+def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
+    """An operation that is not elementwise, by its entry."""
+    operands = passed.operands
+    fields = dict(passed.fields)
+    for name, node in zip(_array_names(op), _met(operands)):
+        fields[name] = node
+    if op.kind == OPAQUE and not _expect_floats(context, place, operands):
+        return POISON
+    assert op.build is not None
+    try:
+        node = op.build(**fields)
+    except TypeRuleError as refusal:
+        report_refusal(context, place, op, operands, refusal)
+        return POISON
+    if not operands:
+        return Value(convert(node, I64), True)  # made of sizes only
+    return Value(node, all(operand.value.weak for operand in operands))
+
+
+def _array_names(op: Op) -> list[str]:
+    return [parameter.name for parameter in op.signature if parameter.role == "array"]
+
+
+def _met(operands: Sequence[Operand]) -> list[Any]:
+    """The nodes of operands, the weak ones in the float dtype that they meet."""
+    values = [operand.value for operand in operands]
+    if all(value.weak for value in values) or not values:
+        return [value.node for value in values]
+    dtype = meeting_dtype([value for value in values if not value.weak])
+    return [
+        convert(value.known, dtype) if value.weak and dtype in FLOATS else value.known for value in values
+    ]
+
+
+def _expect_floats(context: Context, place: Place, operands: list[Operand]) -> bool:
+    for operand in operands:
+        node = operand.value.known
+        if node.dtype not in FLOATS and not operand.value.weak:
+            context.report.error(
+                "E0311",
+                f"{place.title} does not take {node.dtype}",
+                Label(operand.span, f"this is {describe(node.type)}"),
+                help=f"make it a float: `f64({quoted(operand.span).strip('`')})`",
+                frame=place.scope.frame,
+            )
+            return False
+    return True
+

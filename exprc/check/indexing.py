@@ -1,0 +1,233 @@
+"""Indices and slices with positions that are known in terms of sizes.
+
+Owns `x[i, a:b, None]`: the counting from the end, the bounds that are certain, and those that become facts to be
+checked on entry.  Must not know how values are computed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exprc.check.context import Context, describe
+from exprc.check.facts import require_at_most
+from exprc.check.mismatch import binding_of
+from exprc.check.report import counted, quoted
+from exprc.check.scopes import Scope
+from exprc.check.values import POISON, Value
+from exprc.check.walking import Visit, not_built, value_of
+from exprc.diagnostics import Label
+from exprc.ir.node import Node
+from exprc.ir.sizes import ONE, ZERO, Size, floordiv
+from exprc.ir.sizes import constant as constant_size
+from exprc.ir.types import BOOL, I64, INTEGERS
+from exprc.ops.views import insert_axes, slice_, squeeze
+from exprc.syntax import ast
+
+
+class Part(NamedTuple):
+    """What is taken of one axis."""
+
+    start: Size
+    size: Size
+    step: int = 1
+    dropped: bool = False  # an index, not a slice: the axis vanishes
+
+
+class Axis(NamedTuple):
+    """An axis that is indexed: its number and size, and the index it stands in."""
+
+    number: int
+    extent: Size
+    expression: ast.Index
+    node: Node
+
+
+def visit_index(context: Context, scope: Scope, expression: ast.Index) -> Visit:
+    """`x[i, 1:, None]`."""
+    value = yield from value_of(context, scope, expression.value)
+    wanted: list[tuple[ast.Expression | None, ...]] = [_positions(item) for item in expression.items]
+    given: list[list[Value | None]] = []
+    for positions in wanted:
+        values: list[Value | None] = []
+        for position in positions:
+            values.append(None if position is None else (yield from value_of(context, scope, position)))
+        given.append(values)
+    if value.node is None or any(v is not None and v.node is None for values in given for v in values):
+        return POISON
+    return _indexed(context, scope, expression, value, given)
+
+
+def _positions(item: ast.Expression | ast.Slice) -> tuple[ast.Expression | None, ...]:
+    if isinstance(item, ast.Slice):
+        return item.start, item.stop, item.step
+    return () if isinstance(item, ast.NoneLiteral) else (item,)
+
+
+def _indexed(
+    context: Context, scope: Scope, expression: ast.Index, value: Value, given: list[list[Value | None]]
+) -> Value:
+    node = value.known
+    count = sum(1 for positions in given if positions)
+    if count > node.type.rank:
+        _report_too_many(context, scope, expression, node, count)
+        return POISON
+    parts: list[Part | None] = []  # None is an inserted axis
+    number = 0
+    for item, positions in zip(expression.items, given):
+        if not positions:
+            parts.append(None)
+            continue
+        axis = Axis(number, node.shape[number], expression, node)
+        part = _part(context, scope, axis, item, positions)
+        if part is None:
+            return POISON
+        parts.append(part)
+        number += 1
+    parts.extend(Part(ZERO, extent) for extent in node.shape[number:])
+    return Value(_take(node, parts), value.weak)
+
+
+def _take(node: Node, parts: list[Part | None]) -> Node:
+    """The view that the parts describe."""
+    taken = [part for part in parts if part is not None]
+    if any(part.start != ZERO or part.size != extent or part.step != 1 for part, extent in zip(taken, node.shape)):
+        starts, sizes, steps = zip(*[(part.start, part.size, part.step) for part in taken])
+        node = slice_(node, starts, sizes, steps)
+    node = squeeze(node, tuple(i for i, part in enumerate(taken) if part.dropped))
+    kept = [part for part in parts if part is None or not part.dropped]
+    inserted = tuple(i for i, part in enumerate(kept) if part is None)
+    return insert_axes(node, inserted) if inserted else node
+
+
+def _part(
+    context: Context, scope: Scope, axis: Axis, item: ast.Expression | ast.Slice, positions: list[Value | None]
+) -> Part | None:
+    """What one item of an index takes; None after a message."""
+    written = _positions(item)
+    for position, value in zip(written, positions):
+        if position is not None and value is not None and not _expect_position(context, scope, position, value, item):
+            return None
+    sizes = [value.size if value is not None else None for value in positions]
+    if isinstance(item, ast.Slice):
+        return _slice_part(context, scope, axis, item, sizes)
+    assert sizes[0] is not None
+    return _index_part(context, scope, axis, item, sizes[0])
+
+
+def _expect_position(
+    context: Context, scope: Scope, position: ast.Expression, value: Value, item: ast.Expression | ast.Slice
+) -> bool:
+    """Whether a value is an integer that is known when compiling, else a message."""
+    node = value.known
+    if node.dtype == I64 and value.size is not None:
+        return True
+    if node.dtype in INTEGERS:
+        form = "a slice whose bounds are data" if isinstance(item, ast.Slice) else "an index that is data"
+        not_built(context, scope, form, position, note="positions made of numbers and sizes are built")
+        return False
+    if node.dtype == BOOL:
+        text = "to choose entries by a condition use `where`; to count them, `sum(condition)`"
+    elif isinstance(position, ast.Binary) and position.op == "/":
+        text = "`/` gives a float; `//` divides to an integer"
+    else:
+        text = f"round it: `i64({quoted(position.span).strip('`')})`"
+    context.report.error(
+        "E0304",
+        "index is not an integer",
+        Label(position.span, f"this is {describe(node.type)}"),
+        help=text,
+        frame=scope.frame,
+    )
+    return False
+
+
+def _index_part(context: Context, scope: Scope, axis: Axis, item: ast.Expression, index: Size) -> Part | None:
+    start = _from_end(index, axis.extent)
+    inside = start.constant is None or start.constant >= 0
+    if not inside or not require_at_most(context, axis.expression.span, start + 1, axis.extent):
+        known = axis.extent.constant
+        numbers = f"the entries 0 to {axis.extent - 1}" if known != 0 else "no entries"
+        context.report.error(
+            "E0407",
+            f"index {index} is out of range for an axis of size {axis.extent}",
+            Label(item.span, f"the axis has {numbers}"),
+            *_owner_labels(scope, axis),
+            frame=scope.frame,
+        )
+        return None
+    require_at_most(context, axis.expression.span, ZERO, start)
+    return Part(start, ONE, dropped=True)
+
+
+def _slice_part(
+    context: Context, scope: Scope, axis: Axis, item: ast.Slice, sizes: list[Size | None]
+) -> Part | None:
+    step = ONE.constant if sizes[2] is None else sizes[2].constant
+    if step is None:
+        not_built(context, scope, "a slice whose step is a size", item)
+        return None
+    if step == 0:
+        context.report.error("E0407", "a slice with a step of 0", Label(item.span), frame=scope.frame)
+        return None
+    if step < 0:
+        return _backward_part(context, scope, axis, item, sizes, step)
+    start = ZERO if sizes[0] is None else _from_end(sizes[0], axis.extent)
+    stop = axis.extent if sizes[1] is None else _from_end(sizes[1], axis.extent)
+    if not _bounds_hold(context, scope, axis, item, ((ZERO, start), (start, stop), (stop, axis.extent))):
+        return None
+    return Part(start, floordiv(stop - start + (step - 1), constant_size(step)), step)
+
+
+def _backward_part(
+    context: Context, scope: Scope, axis: Axis, item: ast.Slice, sizes: list[Size | None], step: int
+) -> Part | None:
+    """`x[b:a:-1]`: from b down to the entry before a."""
+    start = axis.extent - 1 if sizes[0] is None else _from_end(sizes[0], axis.extent)
+    stop = constant_size(-1) if sizes[1] is None else _from_end(sizes[1], axis.extent)
+    if not _bounds_hold(context, scope, axis, item, ((ZERO, stop + 1), (stop, start), (start + 1, axis.extent))):
+        return None
+    return Part(start, floordiv(start - stop + (-step - 1), constant_size(-step)), step)
+
+
+def _bounds_hold(
+    context: Context, scope: Scope, axis: Axis, item: ast.Slice, bounds: tuple[tuple[Size, Size], ...]
+) -> bool:
+    """Whether each pair is in order, as far as is known; what depends on sizes becomes a fact."""
+    for which, (least, most) in enumerate(bounds):
+        if require_at_most(context, axis.expression.span, least, most):
+            continue
+        empty = which == 1
+        context.report.error(
+            "E0414" if empty else "E0407",
+            f"slice has {most - least} entries" if empty else f"slice leaves an axis of size {axis.extent}",
+            Label(item.span, "it ends before it starts" if empty else "slices are not clipped"),
+            *_owner_labels(scope, axis),
+            frame=scope.frame,
+        )
+        return False
+    return True
+
+
+def _from_end(position: Size, extent: Size) -> Size:
+    """A position counted from the start; one that is certainly not positive counts from the end."""
+    negative = position.terms and all(coefficient < 0 for _, coefficient in position.terms)
+    return extent + position if negative else position
+
+
+def _owner_labels(scope: Scope, axis: Axis) -> list[Label]:
+    binding = binding_of(scope, axis.expression.value)
+    if binding is None:
+        return [Label(axis.expression.value.span, describe(axis.node.type), False)]
+    return [Label(binding.span, f"`{binding.name}` is {axis.node.type}", False)]
+
+
+def _report_too_many(context: Context, scope: Scope, expression: ast.Index, node: Node, count: int) -> None:
+    axis = Axis(0, ZERO, expression, node)
+    has = counted(node.type.rank, "axis", "axes") if node.type.rank else "no axes"
+    context.report.error(
+        "E0406",
+        f"{counted(count, 'index', 'indices')} for an array with {has}",
+        Label(expression.items[0].span.to(expression.items[-1].span)),
+        *_owner_labels(scope, axis),
+        frame=scope.frame,
+    )

@@ -1,0 +1,10 @@
+"""The driver: the pipeline as a tuple of named stages, and what the commands ask of it.
+
+Stages are data, so that showing, timing and stopping after one are loops over the tuple.  Must not print or exit.
+"""
+
+from exprc.driver.commands import BuildReport, CheckReport, build, check, grad, run, show
+from exprc.driver.options import Options
+from exprc.driver.pipeline import STAGES, Compilation, Stage
+
+__all__ = ["STAGES", "BuildReport", "CheckReport", "Compilation", "Options", "Stage", "build", "check", "grad", "run", "show"]

@@ -1,0 +1,72 @@
+"""What each command of the command line needs from the pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from exprc.diagnostics import Diagnostic
+from exprc.driver.options import Options
+from exprc.driver.pipeline import STAGES, run_stages
+from exprc.source import Source
+
+
+class BuildReport(NamedTuple):
+    """What was written (path and bytes), how long it took, stage by stage, and the lints."""
+
+    files: tuple[tuple[str, int], ...]
+    seconds: float
+    timings: tuple[tuple[str, float], ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class CheckReport(NamedTuple):
+    """The report as text, and the lints."""
+
+    text: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def build(source: Source, options: Options) -> BuildReport:
+    """Compiles and writes the artefacts."""
+    from exprc.package.write import write_artefacts
+
+    start = time.perf_counter()
+    state = run_stages(source, options, "package")
+    before = time.perf_counter()
+    paths = write_artefacts(options.out_dir, state.files, options.force)
+    end = time.perf_counter()
+    sizes = [len(c.encode() if isinstance(c, str) else c) for c in state.files.values()]
+    assert state.model is not None
+    timings = (*state.timings, ("write", end - before))
+    return BuildReport(tuple(zip(paths, sizes)), end - start, timings, state.model.lints)
+
+
+def grad(source: Source, options: Options) -> str:
+    """The derivatives in closed form."""
+    from exprc.driver.derivatives import print_derivatives
+
+    return print_derivatives(run_stages(source, options, "differentiate"))
+
+
+def check(source: Source, options: Options) -> CheckReport:
+    """Types, use of sizes and the memory plan; the rewrites where they are asked for."""
+    from exprc.driver.report import make_report
+
+    state = run_stages(source, options, "schedule")
+    assert state.model is not None
+    return CheckReport(make_report(state), state.model.lints)
+
+
+def run(source: Source, options: Options, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of losses, outputs and other definitions on data, by the compiled library."""
+    from exprc.driver.evaluation import evaluate
+
+    return evaluate(source, options, data)
+
+
+def show(source: Source, options: Options, stage: str) -> str:
+    """What a stage makes, as text."""
+    state = run_stages(source, options, stage)
+    return next(one.show(state) for one in STAGES if one.name == stage)

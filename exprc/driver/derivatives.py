@@ -1,0 +1,34 @@
+"""The text of `exprc grad`: each derivative of each loss, in the program's names."""
+
+from __future__ import annotations
+
+from exprc.driver.pipeline import Compilation, definition_names
+from exprc.ir.node import Node
+from exprc.printing import print_formula
+
+
+def print_derivatives(state: Compilation) -> str:
+    """A line for each loss and param; parts that occur several times are named below."""
+    model, options = state.model, state.options
+    assert model is not None
+    names = {} if options.expand else definition_names(state)
+    taken = frozenset([d.name for d in (*model.declarations, *model.definitions)] + [d.name for d in model.dims])
+    lines: list[str] = []
+    for entry in state.entries:
+        if options.of and entry.definition.name != options.of:
+            continue
+        for declaration, gradient in zip(entry.wrt, entry.gradients):
+            if options.wrt and declaration.name not in options.wrt:
+                continue
+            own = _without(names, entry.definition.name)
+            formula = print_formula(gradient, own, taken)
+            shape = f" : {gradient.type}" if options.sizes else ""
+            lines.append(f"d{entry.definition.name}/d{declaration.name} = {formula.text}{shape}")
+            if formula.parts:
+                lines += [f"    where {name} = {text}" for name, text in formula.parts]
+    return "\n".join(lines) + "\n"
+
+
+def _without(names: dict[Node, str], name: str) -> dict[Node, str]:
+    """The names without that of the loss itself, unless it is what the derivative speaks of."""
+    return {node: known for node, known in names.items() if known != name or node.args}

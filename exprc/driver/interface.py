@@ -1,0 +1,168 @@
+"""From the compilation's state to what the library offers: its interface, and one plan for each function.
+
+Owns the order of parameters and results; must not know how either is written down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from exprc import __version__
+from exprc.check.model import Declaration, Model
+from exprc.diagnostics import Diagnostic, KnownLimit, Label
+from exprc.driver.options import Options
+from exprc.driver.pipeline import Compilation, Entry, fixed_sizes
+from exprc.driver.targets import target_of
+from exprc.ir.node import Node, toposort
+from exprc.ir.sizes import Size
+from exprc.ir.substitution import substitute_attributes, substitute_sizes
+from exprc.ir.types import Type
+from exprc.ops.leaves import constant_value
+from exprc.package.interface import Argument, Callable, Dim, GradientEntry, Interface, Requirement, Result, requirements_of
+from exprc.package.names import c_name, check_model_name, python_name, symbols
+from exprc.rewrite import expand_composites, simplify
+from exprc.schedule import kernel
+from exprc.schedule.plan import make_plan
+
+
+def make_interface(state: Compilation) -> Interface:
+    """What the library offers."""
+    model, options = state.model, state.options
+    assert model is not None
+    sizes = fixed_sizes(model)
+    names = tuple(entry.definition.name for entry in state.entries)
+    found = symbols(check_model_name(options.name), names)
+    target = target_of(options)
+    arguments = tuple(_argument(d, model, sizes) for d in model.declarations)
+    callables = tuple(_callable(entry, pair, model) for entry, pair in zip(state.entries, found))
+    text = state.source.text
+    return Interface(
+        options.name,
+        model.doc,
+        state.source.name.rsplit("/", 1)[-1],
+        hashlib.sha256(text.encode()).hexdigest(),
+        _build_id(text, options, f"{target.triple} {target.cpu} {target.features}"),
+        __version__,
+        target.triple,
+        (),
+        tuple(Dim(d.name, d.span.line, d.value.constant if d.value else None) for d in model.dims),
+        arguments,
+        callables,
+        tuple(_requirements(model, sizes)),
+    )
+
+
+def make_plans(state: Compilation, interface: Interface) -> tuple[kernel.Plan, ...]:
+    """A plan for the value of each loss and output, and one for value and gradients of each loss."""
+    plans: list[kernel.Plan] = []
+    model = state.model
+    assert model is not None
+    lines = {node: span.line for node, span in model.origins.items()}
+    for entry, callable_ in zip(state.entries, interface.callables):
+        value = (callable_.results[0].name, entry.value)
+        plans.append(_plan(callable_.symbol, [value], callable_, interface, model, lines))
+        if callable_.gradient:
+            gradients = zip(callable_.gradient.results[1:], entry.gradients)
+            outputs = [value, *((result.name, node) for result, node in gradients)]
+            plans.append(_plan(callable_.gradient.symbol, outputs, callable_, interface, model, lines))
+    return tuple(plans)
+
+
+def _plan(
+    symbol: str,
+    outputs: list[tuple[str, Node]],
+    callable_: Callable,
+    interface: Interface,
+    model: Model,
+    lines: dict[Node, int],
+) -> kernel.Plan:
+    sizes = fixed_sizes(model)
+    leaves = {d.name: substitute_sizes((d.node,), sizes)[0] for d in model.declarations}
+    inputs = [(f"in_{name}", leaves[name]) for name in callable_.arguments]
+    roots = expand_composites([node for _, node in outputs])
+    roots = simplify(roots).roots
+    facts = requirements_of(interface, callable_.dims)
+    requirements = tuple(kernel.Requirement(r.left, r.relation, r.right, r.line, r.text) for r in facts)
+    named = [(f"out_{name}", root) for (name, _), root in zip(outputs, roots)]
+    return make_plan(symbol, callable_.dims, inputs, named, requirements, lines)
+
+
+def _argument(declaration: Declaration, model: Model, sizes: dict[str, Size]) -> Argument:
+    type_: Type = substitute_attributes(declaration.type, sizes)
+    return Argument(
+        declaration.name,
+        declaration.role,
+        type_.dtype,
+        type_.shape,
+        declaration.doc,
+        declaration.line,
+        declaration.text,
+        _start(declaration),
+        c_name(declaration.name),
+        python_name(declaration.name),
+    )
+
+
+def _start(declaration: Declaration) -> float | None:
+    """The number that fills a param at the start."""
+    if declaration.start is None:
+        return None
+    value = constant_value(simplify((declaration.start,)).roots[0])
+    if value is None:
+        label = Label(declaration.span, "its start value is not one number")
+        raise KnownLimit(Diagnostic("E0601", "start values that are not one number are not built yet", (label,)))
+    return float(value)
+
+
+def _callable(entry: Entry, names: tuple[str, str], model: Model) -> Callable:
+    definition = entry.definition
+    arguments = tuple(d.name for d in model.declarations if d in entry.inputs)
+    used = _dims_of((entry.value, *entry.gradients))
+    for declaration in entry.inputs:
+        used |= _dims_of((declaration.node,))
+    fixed = fixed_sizes(model)
+    dims = tuple(d.name for d in model.dims if d.name in used and d.name not in fixed)
+    value = Result(definition.name, entry.value.dtype, entry.value.shape)
+    gradient = None
+    if entry.wrt:
+        results = tuple(
+            Result(f"grad_{d.name}", g.dtype, g.shape) for d, g in zip(entry.wrt, entry.gradients)
+        )
+        gradient = GradientEntry(names[1], tuple(d.name for d in entry.wrt), (value, *results))
+    role = "loss" if definition.role == "loss" else "output"
+    return Callable(
+        definition.name, role, definition.doc, definition.line, arguments, dims, (value,), names[0], gradient
+    )
+
+
+def _dims_of(roots: tuple[Node, ...]) -> set[str]:
+    """All dims on which a graph depends, through types and attributes."""
+    found: set[str] = set()
+    for node in toposort(roots):
+        for type_ in node.types:
+            for size in type_.shape:
+                found |= size.dims()
+        pending = list(node.attrs)
+        while pending:
+            value = pending.pop()
+            if isinstance(value, Size):
+                found |= value.dims()
+            elif isinstance(value, tuple):
+                pending.extend(v for v in value if not isinstance(v, Node))
+    return found
+
+
+def _requirements(model: Model, sizes: dict[str, Size]) -> list[Requirement]:
+    found = []
+    for fact in model.facts:
+        left, right = fact.left.substitute(sizes), fact.right.substitute(sizes)
+        found.append(Requirement(fact.text, fact.line, left, fact.relation, right))
+    return found
+
+
+def _build_id(text: str, options: Options, target: str) -> int:
+    """64 bits over everything that the artefacts depend on."""
+    relevant = options._replace(out_dir="", force=False)
+    parts = (text, repr(tuple(relevant)), target, __version__)
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "little")

@@ -1,0 +1,252 @@
+"""The stages from text to library, each a function from one immutable state to the next.
+
+Owns their order and what is handed on.  Heavy rooms are imported by the stage that needs them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from exprc.driver.options import Options, rewrite_settings
+from exprc.ir.node import Node, toposort
+from exprc.ir.sizes import Size, constant
+from exprc.ir.substitution import substitute_sizes
+from exprc.source import Source
+
+if TYPE_CHECKING:
+    from exprc.check.model import Declaration, Definition, Model
+    from exprc.package.interface import Interface
+    from exprc.rewrite import Applied
+    from exprc.schedule.kernel import Plan
+    from exprc.syntax.ast import Program
+
+
+class Entry(NamedTuple):
+    """A loss or output to build: its graph in final form, the inputs it reads, its gradients by params."""
+
+    definition: Definition
+    value: Node
+    inputs: tuple[Declaration, ...]
+    wrt: tuple[Declaration, ...] = ()
+    gradients: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """The state of one compilation: what each stage has made so far."""
+
+    source: Source
+    options: Options
+    program: Program | None = None
+    model: Model | None = None
+    values: dict[str, Node] = field(default_factory=dict)  # definitions in simplified form, by name
+    entries: tuple[Entry, ...] = ()
+    applied: tuple[Applied, ...] = ()
+    interface: Interface | None = None
+    plans: tuple[Plan, ...] = ()
+    llvm: str = ""
+    object: bytes = b""
+    files: dict[str, str | bytes] = field(default_factory=dict)
+    timings: tuple[tuple[str, float], ...] = ()
+
+
+class Stage(NamedTuple):
+    """One step of the pipeline; `show` gives its result as text."""
+
+    name: str
+    doc: str
+    run: Callable[[Compilation], Compilation]
+    show: Callable[[Compilation], str]
+
+
+def run_stages(source: Source, options: Options, last: str) -> Compilation:
+    """The state after the stage `last`, with the time that each took."""
+    state = Compilation(source, options)
+    for stage in STAGES:
+        start = time.perf_counter()
+        state = stage.run(state)
+        state = replace(state, timings=(*state.timings, (stage.name, time.perf_counter() - start)))
+        if stage.name == last:
+            break
+    return state
+
+
+# ---- the stages
+
+
+def _parse(state: Compilation) -> Compilation:
+    from exprc.syntax.parse import parse
+
+    return replace(state, program=parse(state.source))
+
+
+def _check(state: Compilation) -> Compilation:
+    from exprc.check import check_program
+    from exprc.driver.requests import apply_dims
+
+    assert state.program is not None
+    model = check_program(state.program, state.source, state.options)
+    return replace(state, model=apply_dims(model, state.options, state.source))
+
+
+def _simplify(state: Compilation) -> Compilation:
+    """Explicit derivatives expanded, every definition simplified."""
+    from exprc.autodiff import expand_derivatives
+    from exprc.rewrite import close, simplify
+
+    model = state.model
+    assert model is not None
+    settings = rewrite_settings(state.options)
+    sizes = fixed_sizes(model)
+    log: list[Applied] = []
+
+    def shorten(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+        result = close(roots, frozenset(), settings)
+        log.extend(result.log)
+        return result.roots
+
+    roots = tuple(definition.node for definition in model.definitions)
+    roots = expand_derivatives(roots, shorten)
+    rewritten = simplify(substitute_sizes(roots, sizes), settings)
+    values = {d.name: node for d, node in zip(model.definitions, rewritten.roots)}
+    return replace(state, values=values, applied=(*log, *rewritten.log))
+
+
+def _differentiate(state: Compilation) -> Compilation:
+    """Losses and outputs chosen, and gradients of the losses in closed form."""
+    from exprc.autodiff import gradient
+    from exprc.driver.requests import chosen, differentiated_by
+    from exprc.rewrite import close
+
+    model = state.model
+    assert model is not None
+    settings = rewrite_settings(state.options)
+    sizes = fixed_sizes(model)
+    leaves = {d.name: substitute_sizes((d.node,), sizes)[0] for d in model.declarations}
+    log: list[Applied] = []
+    entries: list[Entry] = []
+    for definition in chosen(model, state.options):
+        value = state.values[definition.name]
+        reached = frozenset(toposort((value,)))
+        inputs = tuple(d for d in model.declarations if leaves[d.name] in reached)
+        entry = Entry(definition, value, inputs)
+        if definition.role == "loss" and state.options.order:
+            wrt = tuple(d for d in inputs if differentiated_by(d, state.options))
+            raw = gradient(value, [leaves[d.name] for d in wrt])
+            names = definition_names(state)
+            closed = close(raw, frozenset(names), settings) if state.options.simplify else None
+            log.extend(closed.log if closed else ())
+            entry = entry._replace(wrt=wrt, gradients=closed.roots if closed else raw)
+        entries.append(entry)
+    return replace(state, entries=tuple(entries), applied=(*state.applied, *log))
+
+
+def _schedule(state: Compilation) -> Compilation:
+    from exprc.driver.interface import make_interface, make_plans
+
+    interface = make_interface(state)
+    return replace(state, interface=interface, plans=make_plans(state, interface))
+
+
+def _lower(state: Compilation) -> Compilation:
+    from exprc.driver.targets import target_of
+    from exprc.lower import lower_plans
+    from exprc.package.abi import abi_hash
+
+    interface = state.interface
+    assert interface is not None
+    target = target_of(state.options)
+    text = lower_plans(interface.name, state.plans, interface.build_id, abi_hash(interface), target)
+    return replace(state, llvm=text)
+
+
+def _compile(state: Compilation) -> Compilation:
+    from exprc.driver.targets import target_of
+    from exprc.lower import compile_object
+
+    return replace(state, object=compile_object(state.llvm, target_of(state.options)))
+
+
+def _package(state: Compilation) -> Compilation:
+    from exprc.driver.artefacts import make_artefacts
+
+    return replace(state, files=make_artefacts(state))
+
+
+# ---- what several stages need
+
+
+def fixed_sizes(model: Model) -> dict[str, Size]:
+    """The dims whose value is known to the compiler."""
+    found = {}
+    for dim in model.dims:
+        if dim.value is not None and dim.value.constant is not None:
+            found[dim.name] = constant(dim.value.constant)
+    return found
+
+
+def definition_names(state: Compilation) -> dict[Node, str]:
+    """The names of the definitions by their simplified graphs; of equal ones the first."""
+    names: dict[Node, str] = {}
+    for name, node in state.values.items():
+        if node.args:
+            names.setdefault(node, name)
+    return names
+
+
+# ---- showing
+
+
+def _show_program(state: Compilation) -> str:
+    from exprc.syntax.format import format_program
+
+    return format_program(state.source)
+
+
+def _show_values(state: Compilation) -> str:
+    from exprc.ir.show import show
+
+    return show(tuple(state.values.values()))
+
+
+def _show_entries(state: Compilation) -> str:
+    from exprc.ir.show import show
+
+    return show(tuple(node for entry in state.entries for node in (entry.value, *entry.gradients)))
+
+
+def _show_model(state: Compilation) -> str:
+    assert state.model is not None
+    return "\n".join(f"{d.name} : {d.node.type}" for d in (*state.model.declarations, *state.model.definitions))
+
+
+def _show_kernels(state: Compilation) -> str:
+    from exprc.schedule.show import show_plan
+
+    return "\n".join(show_plan(plan) for plan in state.plans)
+
+
+def _show_assembly(state: Compilation) -> str:
+    from exprc.driver.targets import target_of
+    from exprc.lower import assembly
+
+    return assembly(state.llvm, target_of(state.options))
+
+
+def _show_files(state: Compilation) -> str:
+    return "\n".join(f"{name}: {len(content)}" for name, content in state.files.items())
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("parse", "text to syntax tree", _parse, _show_program),
+    Stage("check", "names, types, shapes: syntax tree to graph", _check, _show_model),
+    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, _show_values),
+    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, _show_entries),
+    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, _show_kernels),
+    Stage("lower", "kernels to LLVM", _lower, lambda state: state.llvm),
+    Stage("compile", "LLVM to object code", _compile, _show_assembly),
+    Stage("package", "library, header, manifest and module", _package, _show_files),
+)

@@ -1,0 +1,57 @@
+"""What the options ask of a model: sizes fixed from outside, losses and outputs chosen, params to differentiate by."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from exprc.check.model import Declaration, Definition, Model
+from exprc.diagnostics import Diagnostic, KnownLimit, UserError
+from exprc.driver.options import Options
+from exprc.ir.sizes import constant
+from exprc.source import Source
+
+
+def apply_dims(model: Model, options: Options, source: Source) -> Model:
+    """The model with `--dim` values, after checking that the names exist and `--only`, `--wrt` name something."""
+    _refuse_unknown(model, options)
+    fixed = dict(options.dims)
+    dims = tuple(d._replace(value=constant(fixed[d.name])) if d.name in fixed else d for d in model.dims)
+    return model._replace(dims=dims)
+
+
+def chosen(model: Model, options: Options) -> tuple[Definition, ...]:
+    """The losses and outputs to build."""
+    callable_ = [d for d in model.definitions if d.role in ("loss", "output")]
+    return tuple(d for d in callable_ if not options.only or d.name in options.only)
+
+
+def differentiated_by(declaration: Declaration, options: Options) -> bool:
+    """Whether losses are differentiated by a declaration: params are, inputs where asked for."""
+    if declaration.role == "param":
+        return declaration.type.is_float
+    return declaration.name in options.wrt
+
+
+def _refuse_unknown(model: Model, options: Options) -> None:
+    problems: list[Diagnostic] = []
+    dims = [d.name for d in model.dims]
+    for name, value in options.dims:
+        if name not in dims:
+            problems.append(_unknown("E0210", f"--dim {name}={value}", name, dims, "size"))
+    callable_ = [d.name for d in model.definitions if d.role in ("loss", "output")]
+    problems += [_unknown("E0210", f"--only {n}", n, callable_, "loss or output") for n in options.only if n not in callable_]
+    declared = [d.name for d in model.declarations]
+    problems += [_unknown("E0210", f"--wrt {n}", n, declared, "input or param") for n in options.wrt if n not in declared]
+    if problems:
+        raise UserError(*problems)
+    for name in options.wrt:
+        declaration = model.declaration(name)
+        if declaration is not None and not declaration.type.is_float:
+            raise KnownLimit(Diagnostic("E0602", f"`--wrt {name}`: {declaration.type} has no derivative"))
+
+
+def _unknown(code: str, option: str, name: str, known: list[str], what: str) -> Diagnostic:
+    near = get_close_matches(name, known, 1)
+    listed = ", ".join(f"`{one}`" for one in known[:8]) or "none"
+    hint = (f"did you mean `{near[0]}`?",) if near else ()
+    return Diagnostic(code, f"`{option}`: the program has no {what} `{name}`", notes=(f"it has {listed}",), help=hint)

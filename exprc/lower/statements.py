@@ -1,0 +1,83 @@
+"""Statements in order: nests, sequential loops, checks and copies of whole buffers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exprc.ir.index import affine_constant, axis
+from exprc.ir.sizes import ONE, product
+from exprc.lower.address import Place, Scope, flat_index, scalar_index
+from exprc.lower.emit import Loop as OpenLoop
+from exprc.lower.emit import register_type
+from exprc.lower.faults import raise_fault
+from exprc.lower.memory import load_scalar
+from exprc.lower.nest import lower_nest
+from exprc.lower.target import Target
+from exprc.schedule.kernel import Axis, Check, Constant, Load, Loop, Nest, Statement, Swap, Write
+
+
+def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) -> None:
+    """Statements in order; loops by a stack of what is still to be done within them."""
+    function = scope.function
+    pending: list[tuple[Scope, object]] = [(scope, statement) for statement in reversed(body)]
+    while pending:
+        inside, statement = pending.pop()
+        if isinstance(statement, Nest):
+            lower_nest(inside, statement, target)
+        elif isinstance(statement, Check):
+            _check(inside, statement)
+        elif isinstance(statement, Swap):
+            source, into = inside.places[statement.source], inside.places[statement.target]
+            flat_nest(inside, target, source, into, "")
+        elif isinstance(statement, Loop):
+            extent = scalar_index(inside, statement.extent, inside.variables)
+            loop = function.open_loop("0", extent, "1")
+            variable = loop.variable
+            if statement.reverse:
+                variable = function.value(f"sub i64 {function.value(f'sub i64 {extent}, 1')}, {variable}")
+            within = inside.with_variable(statement.variable, variable, statement.extent)
+            pending.append((inside, _End(loop)))
+            pending.extend((within, inner) for inner in reversed(statement.body))
+        else:
+            assert isinstance(statement, _End)
+            function.close_loop(statement.loop)
+
+
+def flat_nest(scope: Scope, target: Target, source: Place | Constant, into: Place, combine: str) -> None:
+    """Writes a constant or another buffer's entries over a whole buffer, or combines them with it."""
+    count = product(into.buffer.shape)
+    single = count == ONE
+    index = () if single else (axis("t"),)
+    flat = () if single else (count,)
+    places = {"into": Place(into.buffer._replace(name="into", shape=flat), into.pointer)}
+    entry: Constant | Load
+    if isinstance(source, Constant):
+        entry = source
+    else:
+        places["from"] = Place(source.buffer._replace(name="from", shape=flat), source.pointer)
+        entry = Load("from", index, (), source.buffer.dtype)
+    axes = () if single else (Axis("t", affine_constant(count)),)
+    write = Write("into", index, 0, combine, bool(combine))
+    nest = Nest(axes, frozenset(), (entry,), (write,), "" if single else "t")
+    lower_nest(scope._replace(places=places), nest, target)
+
+
+class _End(NamedTuple):
+    """The end of a loop's statements."""
+
+    loop: OpenLoop
+
+
+def _check(scope: Scope, check: Check) -> None:
+    """Leaves the kernel unless the entry is positive."""
+    function = scope.function
+    place = scope.places[check.buffer]
+    number = scalar_index(scope, flat_index(place.buffer, check.index), scope.variables)
+    dtype = place.buffer.dtype
+    kind = register_type(dtype, 1)
+    pointer = function.value(f"getelementptr {kind}, ptr {place.pointer}, i64 {number}")
+    value = load_scalar(function, dtype, pointer)
+    branch = function.open_branch(function.value(f"fcmp ule {kind} {value}, 0.0"))
+    position = scalar_index(scope, check.position, scope.variables)
+    status = raise_fault(function, check.code, check.line, position, "0", check.buffer)
+    function.leave_branch(branch, "i32", status)
