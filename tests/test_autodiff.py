@@ -15,7 +15,7 @@ from exprc.autodiff import expand_derivatives, gradient, merge_scans, pullback, 
 from exprc.ir.evaluate import evaluate as interpret
 from exprc.ir.evaluate import resolve
 from exprc.ir.node import Function, Node, toposort
-from exprc.ir.op import ELEMENTWISE, LEAF, PROJECT, SCAN
+from exprc.ir.op import DERIVATIVE, ELEMENTWISE, SCAN
 from exprc.ir.sizes import Size, as_size, dim
 from exprc.ir.types import Type
 
@@ -519,3 +519,217 @@ def inside(root: Node) -> list[Node]:
             if len(node.types) == 1:
                 found.append(node)
     return found
+
+
+# ---- derivative nodes
+
+
+def as_it_is(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+    return roots
+
+
+def expanded(root: Node) -> Node:
+    (found,) = expand_derivatives((root,), as_it_is)
+    assert not any(node.kind == DERIVATIVE or node.op.name in ("named", "placeholder") for node in inside(found))
+    return found
+
+
+def test_only_uses_through_the_name_count() -> None:
+    x = variable("x", ())
+    a, b = (ops.named(ops.mul(2.0, x), name) for name in "ab")
+    for wrt in (a, b):
+        assert value(expanded(ops.grad(ops.add(a, b), wrt)), {x: 3.0}) == 1
+        assert value(expanded(ops.grad(ops.mul(a, b), wrt)), {x: 3.0}) == 6
+    assert value(expanded(ops.grad(ops.mul(a, b), x)), {x: 3.0}) == 24
+
+
+def test_what_lies_below_a_name_plays_no_part() -> None:
+    """A named node is a variable of its own, whatever it shares with the rest of the program."""
+    x = variable("x", ())
+    s = ops.sin(x)
+    a = ops.named(ops.mul(s, s), "a")
+    total = ops.add(ops.mul(a, a), ops.mul(a, ops.mul(s, s)))
+    at = np.sin(0.7) ** 2
+    assert np.isclose(value(expanded(ops.grad(total, a)), {x: 0.7}), 3 * at)
+
+
+def test_derivatives_nest_to_any_order() -> None:
+    x = variable("x", ())
+    root = ops.mul(ops.exp(ops.mul(2.0, x)), x)
+    for order in range(1, 6):
+        root = ops.grad(root, x)
+        expected = np.exp(0.6) * (2**order * 0.3 + order * 2 ** (order - 1))
+        assert np.isclose(value(expanded(root), {x: 0.3}), expected, rtol=1e-13)
+
+
+def test_derivatives_with_respect_to_names_nest() -> None:
+    """The gradient of a gradient by a definition, by its own input, and by another definition."""
+    x, y = variable("x", ()), variable("y", ())
+    a = ops.named(ops.mul(x, x), "a")
+    b = ops.named(ops.add(a, y), "b")
+    first = ops.grad(ops.mul(ops.power(b, 3), a), a)  # a^3 (a + y)' counts: b is computed from a
+    leaves, at = {x: 1.5, y: 0.5}, 1.5**2
+    total = at + 0.5
+    assert np.isclose(value(expanded(first), leaves), 3 * total**2 * at + total**3)
+    assert np.isclose(value(expanded(ops.grad(first, y)), leaves), 6 * total * at + 3 * total**2)
+    assert np.isclose(value(expanded(ops.grad(first, a)), leaves), 6 * total * at + 6 * total**2)
+    assert np.isclose(value(expanded(ops.grad(first, x)), leaves), 3.0 * (6 * total * at + 6 * total**2))
+    partial = ops.grad(ops.mul(ops.power(b, 3), a), b)
+    assert np.isclose(value(expanded(partial), leaves), 3 * total**2 * at)
+
+
+def test_directional_derivatives() -> None:
+    w, v, u = variable("w", (D,)), variable("v", (D,)), variable("u", (N,))
+    f = ops.sin(ops.matmul(ops.cast(ops.iota(MATRIX, 1), "f64"), w))
+    random = np.random.default_rng(0)
+    leaves = {node: random.normal(size=with_integers(node.shape)) for node in (w, v, u)}
+    matrix = np.tile(np.arange(3.0), (4, 1))
+    slope = np.cos(matrix @ leaves[w])
+    assert np.allclose(value(expanded(ops.jvp(f, w, v)), leaves), slope * (matrix @ leaves[v]))
+    assert np.allclose(value(expanded(ops.vjp(f, w, u)), leaves), matrix.T @ (slope * leaves[u]))
+    curved = ops.jvp(ops.grad(ops.sum_(f), w), w, v)
+    expected = -matrix.T @ (np.sin(matrix @ leaves[w]) * (matrix @ leaves[v]))
+    assert np.allclose(value(expanded(curved), leaves), expected)
+
+
+def test_derivatives_inside_loops() -> None:
+    """Newton steps that take their slopes by `grad`, of a state, a captured value and a nested loop's variable."""
+    a, s0 = variable("a", ()), variable("s", ())
+
+    def step(s: Node, b: Node) -> list[Node]:
+        named = ops.named(ops.mul(s, 1.0), "t")
+        return [ops.sub(s, ops.div(ops.sub(ops.mul(s, s), b), ops.grad(ops.mul(named, named), named))), ops.grad(ops.mul(b, s), b)]
+
+    end, slopes = ops.scan(body_of([row(), row()], step), [s0], [], [a], as_size(6))
+    root = ops.grad(ops.add(end, ops.mul(0.0, ops.sum_(slopes))), a)
+    leaves = {a: 2.0, s0: 1.0}
+    assert np.isclose(value(expanded(end), leaves), np.sqrt(2))
+    assert np.isclose(value(expanded(root), leaves), 0.5 / np.sqrt(2))
+
+
+def test_what_does_not_depend_on_the_name_is_zero_of_its_type() -> None:
+    w, x, v = variable("w", (D,), "f32"), variable("x", (N,)), variable("v", (D,), "f32")
+    count = ops.cast(ops.floor(ops.sum_(w)), "i64")
+    for f in (ops.sum_(x), ops.stop_gradient(ops.sum_(w)), ops.cast(count, "f64")):
+        found = expanded(ops.grad(f, w))
+        assert found.type == w.type and ops.constant_value(found) == 0
+    assert ops.constant_value(expanded(ops.jvp(x, w, v))) == 0 and expanded(ops.jvp(x, w, v)).type == x.type
+    assert gradient(ops.sum_(x), (w, x))[0].type == w.type
+
+
+def test_arguments_are_simplified_before_and_results_after() -> None:
+    x = variable("x", ())
+    seen: list[tuple[Node, ...]] = []
+
+    def simplify(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+        seen.append(roots)
+        return roots
+
+    first = ops.grad(ops.sin(x), x)
+    expand_derivatives((ops.grad(first, x),), simplify)
+    assert [roots[0].op.name for roots in seen] == ["sin", "cos", "cos", "neg"]
+
+
+def test_a_program_without_derivatives_is_left_alone() -> None:
+    x = variable("x", (N,))
+    root = ops.scan(body_of([row(), row()], lambda s, v: [ops.mul(s, v)]), [ops.zeros()], [x], [], N)[0]
+    assert expand_derivatives((root,), as_it_is) == (root,)
+
+
+# ---- dtypes, empty arrays
+
+
+def test_cotangents_have_the_dtypes_of_their_nodes() -> None:
+    w, x = variable("w", (D,), "f32"), variable("x", (D,))
+    product = ops.mul(ops.sin(w), x)
+    assert product.dtype == "f64"
+    root = ops.sum_(ops.where(ops.gt(x, 0), product, ops.cast(w, "f64")))
+    for node, part in zip((w, x), gradient(root, (w, x)), strict=True):
+        assert part.type == node.type
+    (tangent,) = pushforward((root,), (w,), (w,))
+    assert tangent is not None and tangent.dtype == "f64"
+
+
+@pytest.mark.parametrize("empty", ["n", "d", "k"])
+@pytest.mark.parametrize("program", [p for p in PROGRAMS if "slice" not in p.name], ids=lambda program: program.name)
+def test_empty_arrays_have_empty_derivatives(program: Program, empty: str) -> None:
+    if any(word in program.name for word in ("difference", "where of rows", "where of slices")):
+        return
+    nodes = [variable(f"x{i}", shape) for i, shape in enumerate(program.shapes)]
+    parts = gradient(ops.sum_(program.build(*nodes)), nodes)
+    dims = {**DIMS, empty: 0}
+    inputs = {node.attrs[0]: np.full(resolve(node.shape, dims), 0.5) for node in nodes}
+    for node, found in zip(nodes, interpret(parts, inputs, dims), strict=True):
+        assert found.shape == resolve(node.shape, dims)
+
+
+# ---- loops that repeat each other
+
+
+def loops_in(roots: tuple[Node, ...]) -> list[Node]:
+    return [node for node in toposort(roots) if node.kind == SCAN]
+
+
+@pytest.mark.parametrize("program", [p for p in PROGRAMS if "scan" in p.name], ids=lambda program: program.name)
+def test_merged_loops_give_the_same_values(program: Program) -> None:
+    nodes, points, _, _ = sample(program, 1)
+    leaves = dict(zip(nodes, points, strict=True))
+    out = program.build(*nodes)
+    loss = ops.sum_(ops.mul(out, ops.sin(out)))
+    roots = (loss, *gradient(loss, nodes))
+    merged = merge_scans(roots)
+    assert len(loops_in(merged)) <= len(loops_in(roots)) and merge_scans(merged) == merged
+    for before, after in zip(evaluate(roots, leaves), evaluate(merged, leaves), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_a_loss_and_its_gradient_run_a_loop_once_each_way() -> None:
+    h, x, w = variable("h", (D,)), variable("x", MATRIX), variable("w", SQUARE)
+    loss = ops.sum_(ops.square(two_states(h, h, x, w)))
+    roots = (loss, *gradient(loss, (h, x, w)))
+    assert [node.attrs[-1] for node in loops_in(merge_scans(roots))] == [False, True]
+
+
+# ---- growth
+
+STEPS: dict[str, Callable[[Node, Node], Node]] = {
+    "products": lambda y, x: ops.sin(ops.mul(y, x)),
+    "choices": lambda y, x: ops.where(ops.gt(y, x), ops.sin(y), ops.mul(2.0, y)),
+    "kinks": lambda y, x: ops.relu(ops.add(y, x)),
+    "composites": lambda y, x: ops.add(ops.softmax(y), x),
+    "views": lambda y, x: ops.add(y, ops.pad(ops.slice_(y, (as_size(1),), (M - 1,)), (as_size(0),), (M,))),
+}
+
+
+def chain(step: Callable[[Node, Node], Node], length: int) -> tuple[Node, Node]:
+    x = variable("x", (M,))
+    y = x
+    for _ in range(length):
+        y = step(y, x)
+    return ops.sum_(y), x
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_derivatives_grow_linearly(name: str) -> None:
+    counts = []
+    for length in (100, 1000, 5000):
+        root, x = chain(STEPS[name], length)
+        (tangent,) = pushforward((root,), (x,), (x,))
+        assert tangent is not None
+        counts.append(len(toposort((*gradient(root, (x,)), tangent))))
+    assert counts[1] <= 10.5 * counts[0] and counts[2] <= 5.1 * counts[1]
+
+
+def test_second_derivatives_grow_linearly() -> None:
+    counts = []
+    for length in (50, 500):
+        root, x = chain(STEPS["choices"], length)
+        (first,) = gradient(root, (x,))
+        counts.append(len(toposort(gradient(ops.sum_(ops.mul(first, x)), (x,)))))
+    assert counts[1] <= 10.5 * counts[0]
+
+
+def test_a_chain_of_100000_operations_and_as_many_uses() -> None:
+    root, x = chain(lambda y, x: ops.add(ops.neg(y), x), 50_000)
+    (found,) = gradient(root, (x,))
+    assert evaluate((found,), {x: np.ones(5)})[0].shape == (5,)

@@ -15,13 +15,12 @@ from exprc.cli.main import run
 from exprc.errors import ErrorEntry, example_bytes, find_entry, parse_catalog, read_catalog
 
 CATALOG = read_catalog()
-LIMITS = ("E0601", "E0602", "E0706")
+LIMITS = ("E0601", "E0602")
 MODEL = """dim n
 input x : f64[n]
 param w : f64
 loss E = sum((x - w)^2)
 """
-UNBOUND = MODEL + "dim k\noutput p = k * w\n"
 NO_LOSS = "param w : f64\noutput p = w^2\n"
 
 needs_pipeline = pytest.mark.skipif(importlib.util.find_spec("exprc.driver") is None, reason="there is no driver yet")
@@ -43,7 +42,6 @@ def codes(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int,
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with what the command lines of the catalog name."""
     (tmp_path / "model.expr").write_text(MODEL)
-    (tmp_path / "unbound.expr").write_text(UNBOUND)
     (tmp_path / "noloss.expr").write_text(NO_LOSS)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "model.py").write_text("print('mine')\n")

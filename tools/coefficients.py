@@ -1,6 +1,6 @@
 """Writes exprc/scalar/coefficients.py: the polynomials of the vector math, fitted with mpmath.
 
-`python tools/coefficients.py` takes about a minute and always writes the same file.  Each polynomial is a weighted
+`python tools/coefficients.py` takes a few seconds and always writes the same file.  Each polynomial is a weighted
 least-squares fit on Chebyshev points, close to the minimax one; coefficients are rounded to the format one after
 another from the lowest, and those not yet rounded are fitted again, so that they make up for the rounding.
 """
@@ -74,6 +74,15 @@ FITS = [
         {"f64": 19, "f32": 8},
     ),
     Fit(
+        "ATANH",
+        "(2 atanh(s) - 2 s - 2/3 s^3) / s^5 in z = s^2, for log of (1 + s) / (1 - s) between 3/4 and 3/2",
+        quiet(lambda z: (2 * mp.atanh(mp.sqrt(z)) - 2 * mp.sqrt(z) - 2 * mp.sqrt(z) ** 3 / 3) / mp.sqrt(z) ** 5),
+        mp.mpf(0),
+        mp.mpf("0.04"),
+        lambda z: z**2,
+        {"f64": 8, "f32": 3},
+    ),
+    Fit(
         "SIN",
         "(sin(r) - r) / r^3 in z = r^2",
         quiet(lambda z: (mp.sin(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
@@ -90,6 +99,24 @@ FITS = [
         QUARTER_TURN**2,
         lambda z: z**2,
         {"f64": 6, "f32": 3},
+    ),
+    Fit(
+        "ATAN",
+        "(atan(w) - w) / w^3 in z = w^2, for |w| <= 1/2",
+        quiet(lambda z: (mp.atan(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
+        mp.mpf(0),
+        mp.mpf("0.25"),
+        lambda z: z,
+        {"f64": 12, "f32": 5},
+    ),
+    Fit(
+        "ASIN",
+        "(asin(s) - s) / s^3 in z = s^2, for |s| <= 1/2",
+        quiet(lambda z: (mp.asin(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
+        mp.mpf(0),
+        mp.mpf("0.25"),
+        lambda z: z,
+        {"f64": 13, "f32": 5},
     ),
     Fit(
         "ERF_NEAR",
@@ -130,9 +157,7 @@ def fit(entry: Fit, dtype: str) -> list[Real]:
 def worst(entry: Fit, coefficients: list[Real]) -> Real:
     """The largest weighted error on a fine grid."""
     points = chebyshev_points(entry.low, entry.high, 301)
-    return max(
-        abs((mp.polyval(coefficients[::-1], x) - entry.function(x)) * entry.weight(x)) for x in points
-    )
+    return max(abs((mp.polyval(coefficients[::-1], x) - entry.function(x)) * entry.weight(x)) for x in points)
 
 
 def chebyshev_points(low: Real, high: Real, count: int) -> list[Real]:
@@ -171,7 +196,8 @@ def main() -> None:
         text += f"# {entry.meaning}\n{entry.name} = {{\n"
         for dtype in entry.terms:
             coefficients = fit(entry, dtype)
-            print(f"{entry.name:8} {dtype} {len(coefficients):3} terms, error {mp.nstr(mp.log(worst(entry, coefficients), 2), 5)} bits")
+            bits = mp.nstr(mp.log(worst(entry, coefficients), 2), 5)
+            sys.stdout.write(f"{entry.name:8} {dtype} {len(coefficients):3} terms, error {bits} bits\n")
             text += f'    "{dtype}": (\n' + "".join(f'        "{float(c).hex()}",\n' for c in coefficients) + "    ),\n"
         text += "}\n\n"
     TARGET.write_text(text.rstrip() + "\n")

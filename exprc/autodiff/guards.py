@@ -10,7 +10,7 @@ entries stay entries and dropped where they are summed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from exprc import ops
@@ -82,17 +82,18 @@ def restrict(part: Guarded, condition: Node, chosen: bool, soft: bool = False) -
     return Guarded(part.value, Guard(node, outer, condition, chosen, soft, hard), False)
 
 
-def join(parts: Iterable[Guarded]) -> Guarded | None:
+def join(parts: Sequence[Guarded]) -> Guarded | None:
     """The sum, in a fixed order; None if there are no parts.
 
     Parts under one guard are added as they are; the parts of both branches of a choice become a choice again.
     """
+    if len(parts) < 2:
+        return parts[0] if parts else None
     groups: dict[_Key, list[Guarded]] = {}
     for part in parts:
         groups.setdefault(_key(part.guard), []).append(part)
-    if not groups:
-        return None
-    _merge_branches(groups)
+    if len(groups) > 1:
+        _merge_branches(groups)
     sums = [_add_under_one_guard(group) for group in groups.values()]
     if len(sums) == 1:
         return sums[0]

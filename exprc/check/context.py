@@ -33,8 +33,10 @@ class Context:
         "defined",
         "facts",
         "globals",
+        "incomplete",
         "leaves",
         "origins",
+        "reached",
         "report",
         "suggestions",
         "targets",
@@ -53,7 +55,9 @@ class Context:
         self.calls: dict[tuple[object, ...], Value] = {}  # results of calls of user's functions
         self.unknown: set[str] = set()  # names that were reported
         self.uses: dict[str, set[str]] = {}  # for each name of the program the names that it uses
+        self.reached: tuple[Node, set[Node]] | None = None  # a node and all that it depends on, for lints
         self.suggestions = 0
+        self.incomplete = False  # names may come from a file that was not read
 
     def remember(self, node: Node, span: Span) -> None:
         """Note the expression that made a node first, and those that its making brought along."""

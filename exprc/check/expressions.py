@@ -7,6 +7,7 @@ and returns its own value.  `evaluate` runs visitors on a stack of its own, so t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from exprc.check.calls import visit_call
 from exprc.check.context import Context
@@ -26,28 +27,34 @@ from exprc.syntax import ast
 
 def evaluate(context: Context, scope: Scope, expression: ast.Expression) -> Result:
     """The value of an expression; poison, after messages, where it has none."""
-    stack: list[tuple[Visit, ast.Expression]] = []
-    result: Result
+    leaf = _LEAVES.get(type(expression))
+    if leaf is not None:
+        return leaf(context, scope, expression)
+    return run(context, _VISITORS[type(expression)](context, scope, expression), expression)  # type: ignore[no-any-return]
+
+
+def run(context: Context, visit: Any, written: ast.Expression | None = None) -> Any:
+    """What a visitor returns.  The visitors of the expressions that it asks for wait on a stack."""
+    stack = [(visit, written)]
+    result: Any = None
     while True:
+        visit, written = stack[-1]
+        try:
+            expression, scope = visit.send(result)
+        except StopIteration as done:
+            stack.pop()
+            result = done.value
+            if written is not None and type(result) is Value and result.node is not None:
+                context.remember(result.node, written.span)
+            if not stack:
+                return result
+            continue
         leaf = _LEAVES.get(type(expression))
         if leaf is not None:
             result = leaf(context, scope, expression)
         else:
-            visit = _VISITORS[type(expression)](context, scope, expression)
-            stack.append((visit, expression))
-            result = None  # type: ignore[assignment]  # what starts a generator
-        while stack:
-            visit, current = stack[-1]
-            try:
-                expression, scope = visit.send(result)
-                break
-            except StopIteration as done:
-                stack.pop()
-                result = done.value
-                if type(result) is Value and result.node is not None:
-                    context.remember(result.node, current.span)
-        else:
-            return result
+            stack.append((_VISITORS[type(expression)](context, scope, expression), expression))
+            result = None
 
 
 # ---- leaves

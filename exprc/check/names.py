@@ -66,7 +66,7 @@ def name_value(context: Context, scope: Scope, name: ast.Name) -> Value:
 
 def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool = False) -> None:
     """A name that nothing visible has; each is reported once."""
-    if name.text in context.unknown:
+    if name.text in context.unknown or context.incomplete:
         return
     context.unknown.add(name.text)
     later = context.defined.get(name.text)

@@ -33,17 +33,17 @@ class Binding:
 class Region:
     """The graph that is being built: that of the program (no parent), or a loop's body and its parameters so far."""
 
-    __slots__ = ("captured", "count", "parent")
+    __slots__ = ("captured", "parent", "types")
 
     def __init__(self, parent: Region | None = None) -> None:
         self.parent = parent
-        self.count = 0
+        self.types: list[Type] = []  # of the parameters
         self.captured: dict[Node, Node] = {}
 
     def parameter(self, type: Type) -> Node:
         """A further parameter of the body."""
-        self.count += 1
-        return arg(self.count - 1, type)
+        self.types.append(type)
+        return arg(len(self.types) - 1, type)
 
     def capture(self, outer: Node) -> Node:
         """The parameter through which a node of the parent enters."""

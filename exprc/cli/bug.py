@@ -15,14 +15,13 @@ from collections.abc import Sequence
 
 from exprc import __version__
 from exprc.cli.session import Session
+from exprc.cli.stages import stage_of_failure
 from exprc.diagnostics import Diagnostic
-
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def report_bug(error: Exception, arguments: Sequence[str], session: Session) -> None:
     """Save the report, and say what failed, where, and which file tells the rest."""
-    stage = session.stage or failing_room(error)
+    stage = stage_of_failure(error.__traceback__) or "command line"
     path = save_report(error, arguments, session, stage)
     summary = f"{type(error).__name__}: {error}".split("\n")[0][:200]
     diagnostic = Diagnostic(
@@ -55,14 +54,3 @@ def save_report(error: Exception, arguments: Sequence[str], session: Session, st
         return ""
     return path
 
-
-def failing_room(error: Exception) -> str:
-    """The room of the house that the driver, or else the command line, had called."""
-    room = "cli"
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        path = os.path.abspath(frame.f_code.co_filename)
-        if path.startswith(PACKAGE + os.sep):
-            here = path[len(PACKAGE) + 1 :].split(os.sep)[0].removesuffix(".py")
-            if room in ("cli", "driver") and here not in ("__main__", "cli"):
-                room = here
-    return room

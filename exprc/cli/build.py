@@ -60,8 +60,9 @@ def command(
     from exprc import driver
 
     options = make_options(source, order=order, **given)
-    if show_stage or stop_after:
-        text = driver.show(source, options, show_stage or stop_after)
+    last = show_stage or stop_after
+    if last:
+        text = driver.show(source, options, last)
         say(text.rstrip("\n") + "\n" if show_stage else "")
         return
     with progress(f"building {options.name}"):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from exprc.cli.session import Session, session
+from exprc.cli.stages import stage_of_thread
 
 PATIENCE = 1.0
 INTERVAL = 0.2
@@ -22,7 +22,7 @@ def progress(what: str) -> Iterator[None]:
         yield
         return
     done = threading.Event()
-    writer = threading.Thread(target=_write, args=(what, session(), done), daemon=True)
+    writer = threading.Thread(target=_write, args=(what, threading.get_ident(), done), daemon=True)
     writer.start()
     try:
         yield
@@ -31,13 +31,13 @@ def progress(what: str) -> Iterator[None]:
         writer.join()
 
 
-def _write(what: str, state: Session, done: threading.Event) -> None:
+def _write(what: str, worker: int, done: threading.Event) -> None:
     start = time.perf_counter()
     if done.wait(PATIENCE):
         return
     while not done.wait(INTERVAL):
         seconds = time.perf_counter() - start
-        sys.stderr.write(f"{ERASE}{what}: {state.stage or 'working'}, {seconds:.1f} s")
+        sys.stderr.write(f"{ERASE}{what}: {stage_of_thread(worker) or 'working'}, {seconds:.1f} s")
         sys.stderr.flush()
     sys.stderr.write(ERASE)
     sys.stderr.flush()

@@ -20,14 +20,13 @@ TEXT, JSON = "text", "json"
 
 
 class Session:
-    """The state of one run: the form of messages, the program at hand, the stage that is running."""
+    """The state of one run: the form of messages, the program at hand."""
 
-    __slots__ = ("message_form", "source", "stage")
+    __slots__ = ("message_form", "source")
 
     def __init__(self) -> None:
         self.message_form = TEXT
         self.source: Source | None = None
-        self.stage = ""
 
     def report(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Write diagnostics to the error stream."""
@@ -37,10 +36,6 @@ class Session:
 
         as_json = self.message_form == JSON
         say(to_json(diagnostics) if as_json else to_text(diagnostics, has_colour(sys.stderr)), sys.stderr)
-
-    def enter(self, stage: str) -> None:
-        """Note the stage that starts, for the progress line and for reports of bugs."""
-        self.stage = stage
 
 
 def session() -> Session:

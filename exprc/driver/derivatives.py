@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exprc.driver.pipeline import Compilation, definition_names
+from exprc.driver.requests import refuse_wrong_loss
 from exprc.ir.node import Node
 from exprc.printing import print_formula
 
@@ -11,6 +12,7 @@ def print_derivatives(state: Compilation) -> str:
     """A line for each loss and param; parts that occur several times are named below."""
     model, options = state.model, state.options
     assert model is not None
+    refuse_wrong_loss(model, options)
     names = {} if options.expand else definition_names(state)
     taken = frozenset([d.name for d in (*model.declarations, *model.definitions)] + [d.name for d in model.dims])
     lines: list[str] = []

@@ -62,7 +62,7 @@ def make_plans(state: Compilation, interface: Interface) -> tuple[kernel.Plan, .
         value = (callable_.results[0].name, entry.value)
         plans.append(_plan(callable_.symbol, [value], callable_, interface, model, lines))
         if callable_.gradient:
-            gradients = zip(callable_.gradient.results[1:], entry.gradients)
+            gradients = zip(callable_.gradient.results, entry.gradients)
             outputs = [value, *((result.name, node) for result, node in gradients)]
             plans.append(_plan(callable_.gradient.symbol, outputs, callable_, interface, model, lines))
     return tuple(plans)
@@ -128,7 +128,7 @@ def _callable(entry: Entry, names: tuple[str, str], model: Model) -> Callable:
         results = tuple(
             Result(f"grad_{d.name}", g.dtype, g.shape) for d, g in zip(entry.wrt, entry.gradients)
         )
-        gradient = GradientEntry(names[1], tuple(d.name for d in entry.wrt), (value, *results))
+        gradient = GradientEntry(names[1], tuple(d.name for d in entry.wrt), results)
     role = "loss" if definition.role == "loss" else "output"
     return Callable(
         definition.name, role, definition.doc, definition.line, arguments, dims, (value,), names[0], gradient

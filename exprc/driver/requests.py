@@ -32,6 +32,18 @@ def differentiated_by(declaration: Declaration, options: Options) -> bool:
     return declaration.name in options.wrt
 
 
+def refuse_wrong_loss(model: Model, options: Options) -> None:
+    """That `exprc grad` has something to print: the loss that it names, or any."""
+    losses = [d.name for d in model.of_role("loss")]
+    if options.of in losses or (losses and not options.of):
+        return
+    if not options.of:
+        raise UserError(Diagnostic("E0510", "the program has no loss to differentiate"))
+    if model.definition(options.of) is not None:
+        raise KnownLimit(Diagnostic("E0602", f"the derivative of `{options.of}`, which is no loss, is not built yet"))
+    raise UserError(_unknown("E0210", f"grad {options.of}", options.of, losses, "loss"))
+
+
 def _refuse_unknown(model: Model, options: Options) -> None:
     problems: list[Diagnostic] = []
     dims = [d.name for d in model.dims]

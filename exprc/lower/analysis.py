@@ -57,7 +57,8 @@ class Work(NamedTuple):
     nest: Nest
     first_reduced: int
     vector: int  # position of the vector axis, -1 for none
-    lanes: int
+    lanes: int  # of one vector
+    parts: int  # vectors that make up the virtual lanes of a reduction over the vector axis, else 1
     copies: tuple[int, ...]
     always_masked: bool
     instructions: list[Instruction]
@@ -68,6 +69,16 @@ class Work(NamedTuple):
     access_of: dict[int, int]
     reductions: tuple[Reduction, ...]
     stores: tuple[tuple[Write, int, int], ...]
+
+    @property
+    def reduces_lanes(self) -> bool:
+        """Whether the vector axis is a reduced one."""
+        return self.vector >= self.first_reduced
+
+    @property
+    def rotates(self) -> bool:
+        """Whether the parts take turns, one for each step, instead of all being updated in each."""
+        return self.always_masked and self.parts > 1
 
     def is_vector(self, value: int) -> bool:
         """Whether a value differs between lanes."""
@@ -109,7 +120,7 @@ def analyse(scope: Scope, nest: Nest, target: Target) -> Work:
     stores = tuple((write, values[write.value], at) for write, at in placed if not write.combine)
     by_level = [[value for value in order if levels[value] == level] for level in range(len(nest.axes) + 1)]
     work = Work(
-        nest, first_reduced, vector, 1, (1,) * len(nest.axes), False, instructions, depends,
+        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), False, instructions, depends,
         tuple(tuple(level) for level in by_level), frozenset(), tuple(table.accesses), access_of, finished, stores,
     )  # fmt: skip
     return _shaped(work, target)
@@ -214,22 +225,23 @@ def _shaped(work: Work, target: Target) -> Work:
     nest = work.nest
     body = [value for level in work.levels for value in level]
     inner = [value for value in work.levels[-1] if work.instructions[value].op not in ("input", "const")]
-    reduces_lanes = work.vector >= work.first_reduced
-    if work.vector < 0:
-        lanes = 1
-    elif reduces_lanes:
-        lanes = lanes_of(nest)
-    else:
+    lanes, parts = 1, 1
+    if work.vector >= 0:
         widest = max([BYTES[work.instructions[value].dtype] for value in body] or [8])
         lanes = target.vector_bits // 8 // max(widest, 4)
+    if work.reduces_lanes:
+        lanes = min(lanes, lanes_of(nest))
+        parts = lanes_of(nest) // lanes
     large = work.vector >= 0 and len(inner) > LARGE_BODY
     copies = [1] * len(nest.axes)
     given = dict(nest.unroll)
     for position, axis in enumerate(nest.axes[: work.first_reduced]):
         copies[position] = given.get(axis.name, 1)
-    shaped = work._replace(lanes=lanes, always_masked=large)
+    shaped = work._replace(lanes=lanes, parts=parts, always_masked=large)
     if not given and len(inner) <= SMALL_BODY:
         copies = _copies(shaped, target, len(inner))
+    if work.reduces_lanes and not large:
+        copies[work.vector] = parts
     users = _vector_users(shaped)
     return shaped._replace(copies=tuple(copies), splatted=users)
 
@@ -266,10 +278,10 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
             return copies
         copies[work.vector] = 2
         return copies
-    registers = max(1, work.lanes * _widest(work) * 8 // target.vector_bits) * len(work.reductions)
-    if not work.reductions or work.stores or not registers:
+    if not work.reductions or work.stores:
         return copies
-    if work.vector >= work.first_reduced:
+    if work.reduces_lanes:
+        registers = work.parts * len(work.reductions)
         if rows >= 0:
             copies[rows] = 8 if registers * 8 <= target.registers * 3 // 4 else 2
         return copies
@@ -281,10 +293,6 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
         if any(not access.depends >> row & 1 for access in work.accesses[: len(work.access_of)]):
             copies[row] = 6 if target.registers >= 32 else 4
     return copies
-
-
-def _widest(work: Work) -> int:
-    return max(BYTES[reduction.dtype] for reduction in work.reductions) if work.reductions else 0
 
 
 def unit_stride(work: Work, access: Access) -> bool:

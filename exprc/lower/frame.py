@@ -27,10 +27,11 @@ class Frame:
     depend.  What a loop computes is overwritten when its next form is emitted.
     """
 
-    __slots__ = ("_pointers", "_splats", "_values", "active", "function", "masks", "scope", "variables", "work")
+    __slots__ = ("_pointers", "_splats", "_values", "active", "compact", "function", "masks", "scope", "variables", "work")
 
     def __init__(self, scope: Scope, work: Work) -> None:
         self.scope, self.work, self.function = scope, work, scope.function
+        self.compact = False  # every step of the vector axis masked, so that the body is there once
         self.active = [1] * len(work.nest.axes)
         self.variables: dict[str, str] = dict(scope.variables)
         self.masks: dict[int, str] = {}

@@ -5,7 +5,7 @@ The decisions come from `analysis`, the body's values from `frame`, the arithmet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from exprc.ir.sizes import ONE
 from exprc.ir.types import BOOL, F32, F64, FLOATS
@@ -23,9 +23,10 @@ Running = list[list[str]]  # for each reduction the names of its running values
 Body = Callable[[list[str]], list[str]]
 
 
-def lower_nest(scope: Scope, nest: Nest, target: Target) -> None:
-    """Emits a nest."""
+def lower_nest(scope: Scope, nest: Nest, target: Target, compact: bool = False) -> None:
+    """Emits a nest; in as little code as possible if `compact`."""
     frame = Frame(scope, analyse(scope, nest, target))
+    frame.compact = compact
     frame.enter(0)
     _outer(frame, 0)
 
@@ -41,9 +42,9 @@ def _outer(frame: Frame, position: int) -> None:
             for copy in frame.copies(-1):
                 _put_value(frame, reduction, reduction.dtype, frame.operand(reduction.value, copy, _lanes(frame)), copy)
     else:
-        start = [[_neutral(work, reduction)] * _count(frame) for reduction in work.reductions]
+        start = [[_neutral(work, reduction)] * _count(frame) * work.parts for reduction in work.reductions]
         for at, reduction in enumerate(work.reductions):
-            if reduction.panelled and _reduces_lanes(work):
+            if reduction.panelled and work.reduces_lanes:
                 start[at] = [literal(F64, 0.0, _count(frame))]
         final = _reduced(frame, position, start)
         for reduction, running in zip(work.reductions, final, strict=True):
@@ -60,15 +61,19 @@ def _run(
     work, function = frame.work, frame.function
     copies, is_vector = work.copies[position], position == work.vector
     span = copies * (work.lanes if is_vector else 1)
-    if is_vector and work.always_masked:
-        return _loop(frame, position, begin, end, copies, end, carried, body)[1]
+    if is_vector and (work.always_masked or frame.compact):
+        last = _whole_turns(frame, end) if work.rotates else end
+        return _loop(frame, position, begin, last, copies, end, carried, body)[1]
     if span == 1:
         return _loop(frame, position, begin, end, 1, "", carried, body)[1]
     bound = frame.shifted(end, 1 - span)
     rest, names = _loop(frame, position, begin, bound, copies, "", carried, body)
     carried = [(kind, name) for (kind, _), name in zip(carried, names, strict=True)]
     if not is_vector:
-        return _loop(frame, position, rest, end, 1, "", carried, body)[1]
+        outside, frame.compact = frame.compact, True
+        names = _loop(frame, position, rest, end, 1, "", carried, body)[1]
+        frame.compact = outside
+        return names
     branch = function.open_branch(function.value(f"icmp slt i64 {rest}, {end}"))
     names = _step(frame, position, rest, copies, end, [name for _, name in carried], body)
     return function.close_branch(branch, [(kind, new, old) for (kind, old), new in zip(carried, names, strict=True)])
@@ -109,6 +114,12 @@ def _step(
     return result
 
 
+def _whole_turns(frame: Frame, end: str) -> str:
+    """The end of a loop in which every part has the same number of turns; the steps too many are masked."""
+    span = frame.work.lanes * frame.work.parts
+    return frame.function.value(f"and i64 {frame.shifted(end, span - 1)}, {-span}")
+
+
 def _extent(frame: Frame, position: int) -> str:
     return scalar_index(frame.scope, frame.work.nest.axes[position].extent, frame.variables)
 
@@ -139,7 +150,7 @@ def _panel(frame: Frame, position: int, begin: str, end: str, running: Running) 
     work, function = frame.work, frame.function
     zero = literal(F32, 0.0, work.lanes)
     start = [
-        [zero] * _count(frame) if reduction.panelled else names
+        [zero] * _count(frame) * work.parts if reduction.panelled else names
         for reduction, names in zip(work.reductions, running, strict=True)
     ]
     sums = _run_reduced(frame, position, begin, end, start, True, lambda r: _accumulate(frame, r))
@@ -147,9 +158,9 @@ def _panel(frame: Frame, position: int, begin: str, end: str, running: Running) 
     for reduction, names, new in zip(work.reductions, running, sums, strict=True):
         lanes = work.lanes
         if reduction.panelled:
-            if _reduces_lanes(work):
-                lanes = len(new)
-                new = [combine_lanes(function, "add", F32, new, work.lanes)]
+            if work.reduces_lanes:
+                lanes = _count(frame)
+                new = [_combine_parts(frame, "add", F32, new)]
             wide = [convert(function, F32, F64, value, lanes) for value in new]
             new = [combined(function, "add", F64, old, add, lanes) for old, add in zip(names, wide, strict=True)]
         result.append(new)
@@ -175,12 +186,23 @@ def _accumulate(frame: Frame, running: Running) -> Running:
     """One point of the nest."""
     _store_all(frame)
     return [
-        [
-            _updated(frame, reduction, copy, old)
-            for copy, old in zip(frame.copies(_outer_axes(frame.work)), names, strict=True)
-        ]
+        [name for group in _updated_copies(frame, reduction, names) for name in group]
         for reduction, names in zip(frame.work.reductions, running, strict=True)
     ]
+
+
+def _updated_copies(frame: Frame, reduction: Reduction, names: list[str]) -> Iterator[list[str]]:
+    """The running values after one point, for each copy those of its parts."""
+    work = frame.work
+    for number, copy in enumerate(frame.copies(_outer_axes(work))):
+        own = names[number * work.parts : (number + 1) * work.parts]
+        if work.rotates:
+            yield [*own[1:], _updated(frame, reduction, copy, own[0])]
+        elif work.reduces_lanes:
+            at = work.vector
+            yield [_updated(frame, reduction, (*copy[:at], p, *copy[at + 1 :]), old) for p, old in enumerate(own)]
+        else:
+            yield [_updated(frame, reduction, copy, own[0])]
 
 
 def _updated(frame: Frame, reduction: Reduction, copy: Copy, old: str) -> str:
@@ -193,8 +215,21 @@ def _updated(frame: Frame, reduction: Reduction, copy: Copy, old: str) -> str:
     else:
         value = convert(function, reduction.dtype, dtype, frame.operand(reduction.value, copy, lanes), lanes)
         new = combined(function, reduction.write.combine, dtype, old, value, lanes)
-    mask = frame.masks.get(0, "") if _reduces_lanes(work) else ""
+    mask = frame.masks.get(copy[work.vector], "") if work.reduces_lanes else ""
     return function.value(f"select {register_type(BOOL, lanes)} {mask}, {kind} {new}, {kind} {old}") if mask else new
+
+
+def _combine_parts(frame: Frame, combine: str, dtype: str, names: list[str]) -> str:
+    """All lanes of all parts, combined by halves: a vector with an entry for each copy, or a scalar."""
+    work, function = frame.work, frame.function
+    vectors = []
+    for first in range(0, len(names), work.parts):
+        own = names[first : first + work.parts]
+        while len(own) > 1:
+            half = len(own) // 2
+            own = [combined(function, combine, dtype, own[p], own[p + half], work.lanes) for p in range(half)]
+        vectors += own
+    return combine_lanes(function, combine, dtype, vectors, work.lanes)
 
 
 def _kinds(frame: Frame, partial: bool) -> list[list[str]]:
@@ -204,10 +239,10 @@ def _kinds(frame: Frame, partial: bool) -> list[list[str]]:
     for reduction in work.reductions:
         if not reduction.panelled:
             dtype = running_dtype(reduction.write.combine, reduction.dtype)
-            kinds.append([register_type(dtype, work.lanes)] * count)
+            kinds.append([register_type(dtype, work.lanes)] * count * work.parts)
         elif partial:
-            kinds.append([register_type(F32, work.lanes)] * count)
-        elif _reduces_lanes(work):
+            kinds.append([register_type(F32, work.lanes)] * count * work.parts)
+        elif work.reduces_lanes:
             kinds.append([register_type(F64, count)])
         else:
             kinds.append([register_type(F64, work.lanes)] * count)
@@ -242,14 +277,14 @@ def _finish(frame: Frame, reduction: Reduction, running: list[str]) -> None:
     work, function = frame.work, frame.function
     dtype = running_dtype(reduction.write.combine, reduction.dtype)
     copies = list(frame.copies(_outer_axes(work)))
-    if not _reduces_lanes(work):
+    if not work.reduces_lanes:
         for copy, value in zip(copies, running, strict=True):
             _put_value(frame, reduction, dtype, value, copy)
         return
     count = len(copies)
     total = running[0]
     if not reduction.panelled:
-        total = combine_lanes(function, reduction.write.combine, dtype, running, work.lanes)
+        total = _combine_parts(frame, reduction.write.combine, dtype, running)
     if count == 1 or _neighbours(frame, reduction):
         _put(frame, reduction.write, dtype, total, count, Lanes(frame.pointer(reduction.access, copies[0]), 1), "")
         return
@@ -303,10 +338,6 @@ def _neighbours(frame: Frame, reduction: Reduction) -> bool:
 
 
 # Small facts
-
-
-def _reduces_lanes(work: Work) -> bool:
-    return work.vector >= work.first_reduced
 
 
 def _outer_axes(work: Work) -> int:

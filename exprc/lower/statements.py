@@ -58,8 +58,8 @@ def flat_nest(scope: Scope, target: Target, source: Place | Constant, into: Plac
         entry = Load("from", index, (), source.buffer.dtype)
     axes = () if single else (Axis("t", affine_constant(count)),)
     write = Write("into", index, 0, combine, bool(combine))
-    nest = Nest(axes, frozenset(), (entry,), (write,), "" if single else "t")
-    lower_nest(scope._replace(places=places), nest, target)
+    nest = Nest(axes, frozenset(), (entry,), (write,), "" if single else "t", () if single else (("t", 1),))
+    lower_nest(scope._replace(places=places), nest, target, compact=True)
 
 
 class _End(NamedTuple):

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from exprc.ir.node import Node
-from exprc.ops.table import XY, X, array, constant_like, elementwise, instruction, numpy_function
+from exprc.ops.table import XY, Builder, X, array, constant_like, elementwise, instruction, numpy_function
 
 _STEPS = "the result is true or false"
 _PAIR = ((-2.0, 2.0), (-2.0, 2.0))
 _COMPARE, _NOT, _AND, _OR = 4, 3, 2, 1
 
 
-def _comparison(name: str, doc: str, infix: str, latex: str, function: str, **fields: Any) -> Any:
+def _comparison(name: str, doc: str, infix: str, latex: str, function: str, **fields: Any) -> Builder:
     return elementwise(
         name, doc, XY, numpy=numpy_function(function), program=instruction(name), no_gradient=_STEPS,
         infix=infix, precedence=_COMPARE, latex=f"#1 {latex} #2", domain=_PAIR,

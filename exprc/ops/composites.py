@@ -205,8 +205,7 @@ def _cross_entropy_tangent(node: Node, tangents: Tangents) -> Node | None:
         parts.append(neg(sum_(mul(log_softmax(scores), by_target), last)))
     if not parts:
         return None
-    result: Node = parts[0] if len(parts) == 1 else add(*parts)
-    return result
+    return parts[0] if len(parts) == 1 else add(*parts)
 
 
 def _log_sigmoid_tangent(node: Node, tangents: Tangents) -> Node | None:

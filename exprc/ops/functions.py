@@ -197,7 +197,7 @@ softplus = elementwise(
 )  # fmt: skip
 relu = elementwise(
     "relu", "x where it is positive, else 0; its derivative at 0 is 0", X, "number",
-    numpy=lambda attrs, x: numpy_function("maximum")((), x, x.dtype.type(0)), program=math_program("relu"),
+    numpy=lambda attrs, x: numpy_function("where")((), x < 0, x.dtype.type(0), x), program=math_program("relu"),
     partials=lambda out, x: (where(gt(x, 0), constant_like(out, 1), constant_like(out, 0)),),
     latex=_named("relu"), domain=_MIDDLE, laws=frozenset(("increasing", "idempotent", "nonnegative")),
     example="input x : f64; output r = relu(x)",

@@ -117,12 +117,6 @@ xlogy = elementwise(
 # ---- trigonometric and hyperbolic
 
 
-def _tan_program(builder: Any, x: int) -> int:
-    from exprc.scalar import math as functions
-
-    return int(builder.div(functions.sin(builder, x), functions.cos(builder, x)))
-
-
 def _sinh_program(builder: Any, x: int) -> int:
     """By expm1, which is accurate near 0; far off as a product of two factors, neither of which overflows."""
     from exprc.scalar import math as functions
@@ -163,7 +157,7 @@ def _log_2_rest(dtype: str) -> float:
 
 
 tan = elementwise(
-    "tan", "the tangent", X, "float", numpy=numpy_function("tan"), program=_tan_program,
+    "tan", "the tangent", X, "float", numpy=numpy_function("tan"), program=math_program("tan"),
     partials=lambda out, x: (add(1, square(out)),), latex=r"\tan\left(#1\right)", domain=((-1.4, 1.4),), cost=36,
     laws=frozenset(("odd", "increasing")), example="input x : f64; output r = tan(x)",
 )  # fmt: skip

@@ -29,9 +29,9 @@ def python_literal(value: object, indent: int = 0) -> str:
 def python_docstring(text: str, indent: int = 0) -> str:
     """A triple-quoted string whose lines after the first are indented."""
     space = " " * indent
-    shown = _visible(text.replace("\\", "\\\\")).replace('"""', '\\"\\"\\"')
-    if shown.endswith('"'):
-        shown = shown[:-1] + '\\"'
+    shown = _visible(text.replace("\\", "\\\\"))
+    if '"""' in shown or shown.endswith('"'):
+        shown = shown.replace('"', '\\"')
     lines = [line.rstrip() for line in shown.split("\n")]
     body = "\n".join([lines[0], *(space + line if line else "" for line in lines[1:])])
     return f'"""{body}\n{space}"""' if len(lines) > 1 else f'"""{body}"""'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from exprc.diagnostics import Diagnostic, InternalError, KnownLimit, UserError
@@ -43,38 +43,34 @@ def link_shared(
 ) -> bytes:
     """The bytes of a shared library that shows the exported symbols and no others.
 
-    The same objects and linker give the same bytes.  `library_name` is what programs linked with it look for.
+    The same objects and linker give the same bytes.  `library_name` is what programs linked with it look for.  The
+    first linker that works is taken.
     """
     architecture = _common_architecture(objects)
-    linker = find_linker(architecture)
-    folder = _private_folder()
-    try:
-        library = _run(linker, architecture, folder, objects, library_name, exported)
-    finally:
-        _remove(folder)
-    check_undefined(library, allowed_undefined)
-    return library
+    failures: list[str] = []
+    for linker in find_linkers(architecture):
+        folder = _private_folder()
+        try:
+            library, failure = _run(linker, architecture, folder, objects, library_name, exported)
+        finally:
+            _remove(folder)
+        if library is not None:
+            check_undefined(library, allowed_undefined)
+            return library
+        failures.append(failure)
+    raise _no_linker(architecture, failures)
 
 
-def find_linker(architecture: str) -> Linker:
-    """The first of `ld`, `ld.lld`, `lld`, `cc`, `gcc`, `clang` on the PATH, else the one in the package `ziglang`."""
+def find_linkers(architecture: str) -> Iterator[Linker]:
+    """`ld`, `ld.lld`, `lld`, `cc`, `gcc`, `clang` as the PATH has them, then what `ziglang` brings."""
     native = architecture == os.uname().machine
     for name, kind in _BY_NAME:
         path = _which(name) if native or kind == _ANY_ELF else None
         if path:
-            return Linker((path, "-flavor", "gnu") if name == "lld" else (path,), kind)
+            yield Linker((path, "-flavor", "gnu") if name == "lld" else (path,), kind)
     zig = _ziglang()
     if zig:
-        return Linker((zig, "ld.lld"), _ANY_ELF)
-    wanted = "ld, ld.lld and cc" if native else "ld.lld"
-    raise UserError(
-        Diagnostic(
-            "E0701",
-            f"no linker found for {architecture}",
-            notes=(f"looked on the PATH for {wanted}, then for the Python package ziglang",),
-            help=("`pip install ziglang` brings one",),
-        )
-    )
+        yield Linker((zig, "ld.lld"), _ANY_ELF)
 
 
 def check_undefined(library: bytes, allowed: frozenset[str] = ALLOWED_UNDEFINED) -> None:
@@ -89,7 +85,7 @@ def _common_architecture(objects: Sequence[bytes]) -> str:
     if len(architectures) != 1 or architectures[0] not in _EMULATIONS or not sys.platform.startswith("linux"):
         raise KnownLimit(
             Diagnostic(
-                "E0706",
+                "E0602",
                 "libraries are linked for x86-64 and 64-bit ARM Linux, on Linux, only",
                 help=("`--emit obj,header` writes the object file, for a linker of your own",),
             )
@@ -97,9 +93,26 @@ def _common_architecture(objects: Sequence[bytes]) -> str:
     return architectures[0]
 
 
+def _no_linker(architecture: str, failures: list[str]) -> UserError:
+    wanted = "ld, ld.lld, lld, cc, gcc and clang" if architecture == os.uname().machine else "ld.lld and lld"
+    searched = f"looked on the PATH for {wanted}, then for the Python package ziglang"
+    return UserError(
+        Diagnostic(
+            "E0701",
+            f"no linker {'works' if failures else 'found'} for {architecture}",
+            notes=(searched, *failures),
+            help=("`pip install ziglang` brings one",),
+        )
+    )
+
+
 def _run(
     linker: Linker, architecture: str, folder: str, objects: Sequence[bytes], library_name: str, exported: Sequence[str]
-) -> bytes:
+) -> tuple[bytes | None, str]:
+    """The library, or None and why this linker does not work.
+
+    A linker that refuses the object means that the object is wrong; a compiler may merely have no linker to call.
+    """
     inputs = [_write(folder, f"{index}.o", data) for index, data in enumerate(objects)]
     script = _write(folder, "symbols", _version_script(exported).encode("ascii"))
     library = os.path.join(folder, "library")
@@ -116,10 +129,16 @@ def _run(
         options = ["-nostdlib", *(f"-Wl,{option}" for option in options)]
     else:
         options = ["-m", _EMULATIONS[architecture], *options]
-    status, report = _spawn([*linker.command, "-shared", *options, "-o", library, *inputs], folder)
-    if status != 0:
-        raise InternalError(f"the linker {linker.command[0]} ended with {status}: {report[-2000:]}")
-    return _read(library)
+    try:
+        status, report = _spawn([*linker.command, "-shared", *options, "-o", library, *inputs], folder)
+    except OSError as problem:
+        return None, f"`{linker.command[0]}` cannot be started: {problem.strerror}"
+    if status == 0:
+        return _read(library), ""
+    failure = f"`{linker.command[0]}` ended with {status}: {report[-2000:]}"
+    if linker.kind != _COMPILER:
+        raise InternalError(failure)
+    return None, failure
 
 
 def _version_script(exported: Sequence[str]) -> str:
@@ -133,25 +152,16 @@ def _spawn(command: list[str], folder: str) -> tuple[int, str]:
     """
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     report = os.path.join(folder, "report")
-    try:
-        process = os.posix_spawn(
-            command[0],
-            command,
-            {**environment, "LC_ALL": "C"},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, report, os.O_WRONLY | os.O_CREAT, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-        )
-    except OSError as problem:
-        raise UserError(
-            Diagnostic(
-                "E0701",
-                f"the linker `{command[0]}` cannot be started: {problem.strerror}",
-                help=("put a working `ld` before it on the PATH",),
-            )
-        ) from None
+    process = os.posix_spawn(
+        command[0],
+        command,
+        {**environment, "LC_ALL": "C"},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, report, os.O_WRONLY | os.O_CREAT, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+    )
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     return status, _read(report).decode("utf-8", "replace").strip()
 

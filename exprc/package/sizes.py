@@ -72,7 +72,7 @@ def _atoms(size: Size) -> list[Atom]:
 def _polynomial(size: Size, names: Mapping[str, str], atoms: Mapping[Atom, str]) -> str:
     """The terms in the order in which the language shows them: constant last."""
     parts: list[str] = []
-    for monomial, coefficient in sorted(size.terms, key=lambda term: (not term[0], str(term[0]))):
+    for monomial, coefficient in sorted(size.terms, key=lambda term: not term[0]):
         factors: list[str] = []
         for atom, power in monomial:
             factors += [names.get(atom, atom) if isinstance(atom, str) else atoms[atom]] * power

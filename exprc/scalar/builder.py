@@ -7,16 +7,15 @@ Knows the instruction set; knows no target and no mathematical function.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from struct import error as StructError
 from struct import pack, unpack
 from typing import NamedTuple, Protocol
 
 from exprc.diagnostics import InternalError
-from exprc.ir.types import BOOL, F32, F64, FLOATS, I64, INTEGERS
+from exprc.ir.types import BOOL, F64, FLOATS, INTEGERS
 from exprc.scalar.instructions import BITCAST, CONVERSIONS, INSTRUCTIONS, WIDTH
 from exprc.scalar.simplify import simplify
 
-type_of_constant = float | int | bool | str
+Constant = float | int | bool | str
 
 
 class Instruction(NamedTuple):
@@ -32,7 +31,9 @@ class Instructions(Protocol):
     """What can be read as a program: a builder, or a finished `Program`."""
 
     @property
-    def instructions(self) -> Sequence[Instruction]: ...
+    def instructions(self) -> Sequence[Instruction]:
+        """Every instruction uses earlier ones only."""
+        ...
 
 
 class Program(NamedTuple):
@@ -59,7 +60,7 @@ class Builder:
         """An argument of the program, the same value for the same key."""
         return self._number(("input", key, dtype), Instruction("input", (), dtype, key))
 
-    def const(self, dtype: str, value: type_of_constant) -> int:
+    def const(self, dtype: str, value: Constant) -> int:
         """A constant.  Floats may be hexadecimal text; for f32 they are rounded to nearest, integers wrap."""
         constant = canonical_constant(dtype, value)
         key = pack("<d", constant) if dtype in FLOATS else constant
@@ -310,7 +311,7 @@ def reachable(program: Instructions, outputs: Iterable[int]) -> list[int]:
     return sorted(needed)
 
 
-def canonical_constant(dtype: str, value: type_of_constant) -> float | int | bool:
+def canonical_constant(dtype: str, value: Constant) -> float | int | bool:
     """The value as the dtype holds it."""
     if dtype == BOOL:
         return bool(value)
@@ -325,7 +326,7 @@ def round_to_f32(number: float) -> float:
     """The nearest f32, infinite where it overflows."""
     try:
         return float(unpack("<f", pack("<f", number))[0])
-    except (OverflowError, StructError):
+    except OverflowError:
         return number * float("inf")
 
 
@@ -335,6 +336,3 @@ def _ordered(op: str, args: tuple[int, ...]) -> tuple[int, ...]:
     if op == "fma" and args[1] < args[0]:
         return (args[1], args[0], args[2])
     return args
-
-
-INTEGER_OF = {F64: I64, F32: BITCAST[F32]}

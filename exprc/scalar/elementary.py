@@ -57,12 +57,12 @@ def to_integer(b: Builder, x: int, dtype: str) -> int:
 
 
 def floor_divide(b: Builder, x: int, y: int) -> int:
-    """x // y as in Python; of floats, the floor of the exact quotient x / y as far as it is below 2^53 (2^24 for f32)."""
+    """x // y as in Python; of floats exact below 2^53 (f64) and 2^24 (f32), rounded above."""
     return _floor_divide(b, x, y)[0] if b.dtype(x) in FLOATS else b.idiv(x, y)
 
 
 def modulo(b: Builder, x: int, y: int) -> int:
-    """x % y as in Python, with the sign of y; of floats as accurate as the quotient of `floor_divide` allows."""
+    """x % y as in Python, with the sign of y; of floats 0 where x // y is too large for its last digit to be known."""
     return _floor_divide(b, x, y)[1] if b.dtype(x) in FLOATS else b.imod(x, y)
 
 
@@ -82,6 +82,7 @@ def _floor_divide(b: Builder, x: int, y: int) -> tuple[int, int]:
     )
     quotient = b.select(wrong, b.sub(b.select(endless, zero, quotient), one), quotient)
     remainder = b.select(wrong, b.add(remainder, y), remainder)
-    remainder = b.select(b.eq(remainder, zero), b.copysign(zero, y), remainder)
+    nothing = b.or_(b.eq(remainder, zero), b.lt(b.abs(y), b.abs(remainder)))
+    remainder = b.select(nothing, b.copysign(zero, y), remainder)
     quotient = b.select(b.isnan(remainder), remainder, quotient)
     return b.select(b.eq(y, zero), ratio, quotient), remainder

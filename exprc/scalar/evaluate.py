@@ -9,9 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from exprc.diagnostics import InternalError
-from exprc.ir.types import FLOATS
 from exprc.scalar.builder import Instruction, Instructions, reachable
-from exprc.scalar.instructions import BITCAST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,12 +55,13 @@ def _run(np: Any, instruction: Instruction, operands: list[Array], inputs: Mappi
 def _quotient(np: Any, a: Array, b: Array) -> Array:
     toward_minus_infinity = a // b
     inexact = (toward_minus_infinity * b != a) & (toward_minus_infinity < 0)
-    return toward_minus_infinity + inexact.astype(a.dtype)
+    return np.add(toward_minus_infinity, inexact, dtype=a.dtype)  # type: ignore[no-any-return]
 
 
 def _lshr(np: Any, a: Array, b: Array) -> Array:
     unsigned = np.dtype(f"uint{8 * a.dtype.itemsize}")
-    return (a.astype(unsigned) >> b.astype(unsigned)).astype(a.dtype)
+    shifted: Array = (a.astype(unsigned) >> b.astype(unsigned)).astype(a.dtype)
+    return shifted
 
 
 def _named(name: str) -> Callable[..., Array]:

@@ -24,6 +24,8 @@ OFF_CENTRE = -0.085
 # Beyond these the result is zero or infinite, and 2^k can still be formed as two factors.
 RANGE = {F64: (-746.0, 710.0), F32: (-104.0, 89.0)}
 RANGE_2 = {F64: (-1076.0, 1025.0), F32: (-151.0, 129.0)}
+# Beyond this half of e^x is infinite.
+RANGE_HALF = {F64: (0.0, 710.6), F32: (0.0, 89.5)}
 # Beyond these expm1 is -1, or infinite.
 RANGE_MINUS_ONE = {F64: (-40.0, 710.0), F32: (-20.0, 89.0)}
 
@@ -43,13 +45,15 @@ def exp(b: Builder, x: int) -> int:
     return _scale_twice(b, reduced.biased, _minus_one_near_zero(b, reduced))
 
 
-def exp2(b: Builder, x: int) -> int:
-    """2^x."""
+def exp2(b: Builder, x: int, low: int | None = None) -> int:
+    """2^x, or 2^(x + low) for a low below the last place of x."""
     form = format_of(b, x)
     inside = clamp(b, x, *RANGE_2[form.dtype])
     (shifter,) = constants(b, x, form.magic + 2 * form.bias)
     shifted = b.add(inside, shifter)
     remainder = b.sub(inside, b.sub(shifted, shifter))
+    if low is not None:
+        remainder = b.add(remainder, low)
     curve = polynomial(b, remainder, b.mul(remainder, remainder), EXP2[form.dtype])
     return _scale_twice(b, b.bitcast(shifted), b.mul(remainder, curve))
 
@@ -58,8 +62,22 @@ def expm1(b: Builder, x: int) -> int:
     """e^x - 1, accurate near zero."""
     # Half of it is computed, for 2^k itself would overflow where the result does not; that needs x not too small.
     half, two, tiny = constants(b, x, 0.5, 2.0, 2.0**-60)
-    high, low = _minus_one(b, x, half, -1)
+    high, low = _minus_one(b, clamp(b, x, *RANGE_MINUS_ONE[b.dtype(x)]), half, -1)
     return b.select(b.lt(b.abs(x), tiny), x, b.mul(b.add(high, low), two))
+
+
+def quarter_exp(b: Builder, x: int) -> int:
+    """e^x / 4 for x >= 0; infinite only where e^x / 2 is, too."""
+    form = format_of(b, x)
+    reduced = _reduce(b, clamp(b, x, *RANGE_HALF[form.dtype]), form.bias - 2)
+    scale = power_of_two(b, reduced.biased)
+    return b.fma(scale, _minus_one_near_zero(b, reduced), scale)
+
+
+def quarter_expm1(b: Builder, x: int) -> tuple[int, int]:
+    """(e^x - 1) / 4 as the sum of two numbers, for x >= 0 that is not near the subnormal numbers."""
+    (quarter,) = constants(b, x, 0.25)
+    return _minus_one(b, clamp(b, x, *RANGE_HALF[b.dtype(x)]), quarter, -2)
 
 
 def exp_normal(b: Builder, x: int) -> int:
@@ -82,12 +100,12 @@ def exp_pair(b: Builder, x: int) -> tuple[int, int]:
 def expm1_pair(b: Builder, x: int) -> tuple[int, int]:
     """e^x - 1 for x <= 0 as the sum of two numbers."""
     (one,) = constants(b, x, 1.0)
-    return _minus_one(b, x, one, 0)
+    return _minus_one(b, clamp(b, x, *RANGE_MINUS_ONE[b.dtype(x)]), one, 0)
 
 
 def _minus_one(b: Builder, x: int, unit: int, unit_exponent: int) -> tuple[int, int]:
     """unit * (e^x - 1) as the sum of two numbers, for a power of two as unit."""
-    reduced = _reduce(b, clamp(b, x, *RANGE_MINUS_ONE[b.dtype(x)]), format_of(b, x).bias + unit_exponent)
+    reduced = _reduce(b, x, format_of(b, x).bias + unit_exponent)
     scale = power_of_two(b, reduced.biased)
     power, lost = two_sum_ordered(b, reduced.remainder, _beyond_linear(b, reduced))
     start, start_lost = two_sum(b, scale, b.neg(unit))

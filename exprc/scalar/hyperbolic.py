@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from exprc.scalar.builder import Builder
-from exprc.scalar.exponential import expm1_pair
-from exprc.scalar.formats import constants, two_sum_ordered
+from exprc.scalar.exponential import expm1_pair, quarter_exp, quarter_expm1
+from exprc.scalar.formats import constants, two_sum, two_sum_ordered
 from exprc.scalar.logistic import divide_pairs
 
 
@@ -15,3 +15,21 @@ def tanh(b: Builder, x: int) -> int:
     below, below_low = two_sum_ordered(b, two, minus)
     quotient = divide_pairs(b, (b.neg(minus), b.neg(minus_low)), (below, b.add(below_low, minus_low)))
     return b.copysign(quotient, x)
+
+
+def sinh(b: Builder, x: int) -> int:
+    """(E + E / (E + 1)) / 2 with E = e^|x| - 1, all in quarters, which do not overflow before the result does."""
+    size = b.abs(x)
+    quarter, half, two, tiny = constants(b, x, 0.25, 0.5, 2.0, 2.0**-60)
+    above, above_low = quarter_expm1(b, size)
+    below, below_low = two_sum(b, above, quarter)
+    ratio = divide_pairs(b, (above, above_low), (below, b.add(below_low, above_low)))
+    result = b.fma(two, above, b.fma(two, above_low, b.mul(half, ratio)))
+    return b.copysign(b.select(b.lt(size, tiny), size, result), x)
+
+
+def cosh(b: Builder, x: int) -> int:
+    """(e^|x| + e^-|x|) / 2."""
+    two, eighth = constants(b, x, 2.0, 0.125)
+    quarter = quarter_exp(b, b.abs(x))
+    return b.fma(quarter, two, b.div(eighth, quarter))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from exprc.ir.types import F32, F64
 from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import LOG
+from exprc.scalar.exponential import exp, expm1
 from exprc.scalar.formats import (
     INFINITY,
     NAN,
@@ -28,7 +29,7 @@ LOG10_2 = {F64: ("0x1.34413509f79ffp-2", "-0x1.9dc1da994fd21p-59"), F32: ("0x1.3
 
 def log(b: Builder, x: int) -> int:
     """The natural logarithm."""
-    k, f = _split(b, x)
+    k, f = split(b, x)
     return _at_edges(b, x, _combine(b, k, f), 0.0)
 
 
@@ -46,16 +47,18 @@ def log10(b: Builder, x: int) -> int:
 
 def log1p(b: Builder, x: int) -> int:
     """log(1 + x), accurate near zero."""
-    form = format_of(b, x)
-    one, quarter, minus_one = constants(b, x, 1.0, 0.25, -1.0)
-    exponent, field, _ = _fields(b, b.add(one, x))
-    minus_k = b.sub(_bits(b, form, 1.0), field)
-    # 2^-k may be subnormal, four times that never is.
-    four = b.bitcast(b.add(_bits(b, form, 4.0), minus_k))
-    scaled = b.bitcast(b.add(b.bitcast(x), minus_k))
-    f = b.add(scaled, b.fma(four, quarter, minus_one))
-    inside = _combine(b, _whole(b, form, exponent, 0.0), f)
+    inside = _combine(b, *_split_one_more(b, x))
     return b.copysign(_at_edges(b, x, inside, -1.0), x)
+
+
+def log1mexp(b: Builder, x: int) -> int:
+    """log(1 - e^x) for x <= 0: log(-expm1(x)) near zero, log1p(-exp(x)) further down."""
+    zero, minus_infinite, nan, middle = constants(b, x, 0.0, -INFINITY, NAN, -0.6875)
+    k_near, f_near = split(b, b.neg(expm1(b, x)))
+    k_far, f_far = _split_one_more(b, b.neg(exp(b, x)))
+    near = b.lt(middle, x)
+    inside = _combine(b, b.select(near, k_near, k_far), b.select(near, f_near, f_far))
+    return b.select(b.lt(x, zero), inside, b.select(b.eq(x, zero), minus_infinite, nan))
 
 
 def add_log1p(b: Builder, start: int, x: int, x_low: int) -> int:
@@ -69,6 +72,30 @@ def add_log1p(b: Builder, start: int, x: int, x_low: int) -> int:
     # What was lost is NaN for an infinite start, whose x is 0.
     more = b.select(upper, b.add(low_2, lost), zero)
     return b.add(total, b.add(f, _beyond_linear(b, f, b.add(more, b.fma(b.neg(f_low), f, f_low)))))
+
+
+def split(b: Builder, x: int) -> tuple[int, int]:
+    """k as a float, and f, of x = 2^k (1 + f) > 0 and finite."""
+    form = format_of(b, x)
+    least, up, one = constants(b, x, form.least_normal, 2.0 ** (form.mantissa_bits + 1), 1.0)
+    subnormal = b.lt(x, least)
+    exponent, _, fraction = _fields(b, b.select(subnormal, b.mul(x, up), x))
+    k = _whole(b, form, exponent, 0.0)
+    lifted = _whole(b, form, exponent, form.mantissa_bits + 1.0)
+    mantissa = b.bitcast(b.add(fraction, _bits(b, form, 0.75)))
+    return b.select(subnormal, lifted, k), b.sub(mantissa, one)
+
+
+def _split_one_more(b: Builder, x: int) -> tuple[int, int]:
+    """k as a float, and f, both exact, of 1 + x = 2^k (1 + f) > 0 and finite."""
+    form = format_of(b, x)
+    one, quarter, minus_one = constants(b, x, 1.0, 0.25, -1.0)
+    exponent, field, _ = _fields(b, b.add(one, x))
+    minus_k = b.sub(_bits(b, form, 1.0), field)
+    # 2^-k may be subnormal, four times that never is.
+    four = b.bitcast(b.add(_bits(b, form, 4.0), minus_k))
+    scaled = b.bitcast(b.add(b.bitcast(x), minus_k))
+    return _whole(b, form, exponent, 0.0), b.add(scaled, b.fma(four, quarter, minus_one))
 
 
 def _combine(b: Builder, k: int, f: int) -> int:
@@ -87,7 +114,7 @@ def _beyond_linear(b: Builder, f: int, more: int) -> int:
 
 def _to_base(b: Builder, x: int, of_two: tuple[int, int], of_e: tuple[str, str]) -> int:
     """log(x) / log(base), from log(2) / log(base) and 1 / log(base), all in pairs."""
-    k, f = _split(b, x)
+    k, f = split(b, x)
     factor, factor_low, zero = constants(b, x, *of_e, 0.0)
     natural, natural_low = two_sum_ordered(b, f, _beyond_linear(b, f, zero))
     product, product_low = two_product(b, natural, factor)
@@ -96,18 +123,6 @@ def _to_base(b: Builder, x: int, of_two: tuple[int, int], of_e: tuple[str, str])
     total, total_low = two_sum_ordered(b, whole, product)
     low = b.add(total_low, b.fma(k, of_two[1], b.add(whole_low, product_low)))
     return _at_edges(b, x, b.add(total, low), 0.0)
-
-
-def _split(b: Builder, x: int) -> tuple[int, int]:
-    """k as a float, and f; for x > 0 and finite."""
-    form = format_of(b, x)
-    least, up, zero, one = constants(b, x, form.least_normal, 2.0 ** (form.mantissa_bits + 1), 0.0, 1.0)
-    subnormal = b.lt(x, least)
-    exponent, _, fraction = _fields(b, b.select(subnormal, b.mul(x, up), x))
-    k = _whole(b, form, exponent, 0.0)
-    lifted = _whole(b, form, exponent, form.mantissa_bits + 1.0)
-    mantissa = b.bitcast(b.add(fraction, _bits(b, form, 0.75)))
-    return b.select(subnormal, lifted, k), b.sub(mantissa, one)
 
 
 def _fields(b: Builder, x: int) -> tuple[int, int, int]:

@@ -27,6 +27,14 @@ def softplus(b: Builder, x: int) -> int:
     return add_log1p(b, b.larger(x, zero), *_decay(b, x))
 
 
+def logaddexp(b: Builder, x: int, y: int) -> int:
+    """log(e^x + e^y); its error is small against the larger of |x|, |y| and the result."""
+    apart = b.neg(b.abs(b.sub(x, y)))
+    greater = b.larger(x, y)
+    # Equal infinities have no difference.
+    return b.add(greater, softplus(b, b.select(b.eq(x, y), b.const(b.dtype(x), 0.0), apart)))
+
+
 def divide_pairs(b: Builder, above: tuple[int, int], below: tuple[int, int]) -> int:
     """The quotient of two pairs, rounded nearly correctly: one division and one step that corrects it."""
     (one,) = constants(b, below[0], 1.0)

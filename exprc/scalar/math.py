@@ -18,31 +18,43 @@ from exprc.scalar.elementary import (
 )
 from exprc.scalar.error_function import erf
 from exprc.scalar.exponential import exp, exp2, expm1
-from exprc.scalar.hyperbolic import tanh
-from exprc.scalar.logarithm import log, log1p, log2, log10
-from exprc.scalar.logistic import sigmoid, softplus
+from exprc.scalar.hyperbolic import cosh, sinh, tanh
+from exprc.scalar.inverse import acos, asin, atan, atan2
+from exprc.scalar.logarithm import log, log1mexp, log1p, log2, log10
+from exprc.scalar.logistic import logaddexp, sigmoid, softplus
+from exprc.scalar.power import integer_power, pow
 from exprc.scalar.trigonometric import cos, sin, tan
 
 __all__ = [
     "absolute",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
     "cos",
+    "cosh",
     "erf",
     "exp",
     "exp2",
     "expm1",
     "floor_divide",
+    "integer_power",
     "log",
+    "log1mexp",
     "log1p",
     "log2",
     "log10",
+    "logaddexp",
     "maximum",
     "minimum",
     "modulo",
+    "pow",
     "relu",
     "rsqrt",
     "sigmoid",
     "sign",
     "sin",
+    "sinh",
     "softplus",
     "sqrt",
     "tan",

@@ -154,6 +154,7 @@ def _fold(builder: Builder, op: str, args: tuple[int, ...], dtype: str) -> int |
         values.append(value)
     source = builder.dtype(args[0])
     fold = (_FOLD_FLOAT if source in FLOATS else _FOLD_INTEGER).get(op)
+    result: Constant | None
     if op == "bitcast":
         result = _bits(source, values[0])
     elif op == "not":

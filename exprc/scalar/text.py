@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from exprc.diagnostics import InternalError
 from exprc.ir.types import DTYPES, FLOATS
@@ -24,7 +25,7 @@ def verify(program: Instructions) -> None:
         where = f"%{value} = {instruction.op}"
         if any(not 0 <= arg < value for arg in instruction.args):
             raise InternalError(f"{where} uses a value that is not before it")
-        if INSTRUCTIONS[instruction.op].result == "given" if instruction.op in INSTRUCTIONS else False:
+        if instruction.op in ("input", "const"):
             _verify_given(where, instruction)
             continue
         operands = [instructions[arg].dtype for arg in instruction.args]
@@ -35,10 +36,10 @@ def verify(program: Instructions) -> None:
 def _verify_given(where: str, instruction: Instruction) -> None:
     if instruction.args or instruction.dtype not in DTYPES:
         raise InternalError(f"{where} has operands or no dtype")
-    constant = instruction.immediate
-    if instruction.op == "const" and constant == constant:
-        if canonical_constant(instruction.dtype, constant) != constant:  # type: ignore[arg-type]
-            raise InternalError(f"{where} {constant!r} is no {instruction.dtype}")
+    constant: Any = instruction.immediate
+    is_number = instruction.op == "const" and constant == constant
+    if is_number and canonical_constant(instruction.dtype, constant) != constant:
+        raise InternalError(f"{where} {constant!r} is no {instruction.dtype}")
 
 
 def _line(value: int, instruction: Instruction) -> str:

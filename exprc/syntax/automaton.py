@@ -6,7 +6,7 @@ from exprc.syntax import tables
 from exprc.syntax.tables import PASSED, RULES
 
 STATEMENTS = tuple(tables.NONTERMINALS.index(name) for name in ("statement", "block_line"))
-NAME_LEFT = tables.NONTERMINALS.index("name")
+NAME_LEFT, NUMBER_LEFT = tables.NONTERMINALS.index("name"), tables.NONTERMINALS.index("number")
 
 
 class _Rows(dict[int, dict[int, int]]):
@@ -61,6 +61,22 @@ def accepts(states: list[int], kind: int) -> bool:
 def expected_kinds(states: list[int]) -> frozenset[int]:
     """The terminals that could come next."""
     return frozenset(kind for kind in ACTIONS[states[-1]] if accepts(states, kind))
+
+
+def states_after(states: list[int], kinds: list[int]) -> list[int] | None:
+    """The stack right after these tokens were taken, before any reduction that a further token would bring about."""
+    states = list(states)
+    for kind in kinds:
+        action = ACTIONS[states[-1]].get(kind)
+        while action is not None and action < 0:
+            _, left, length, _ = RULES[-1 - action]
+            del states[len(states) - length :]
+            states.append(GOTOS[states[-1]][left])
+            action = ACTIONS[states[-1]].get(kind)
+        if action is None:
+            return None
+        states.append(action)
+    return states
 
 
 ACTIONS = _Rows(tables.ACTIONS)

@@ -52,8 +52,8 @@ def tables_text() -> str:
             f"PATTERNS = {_patterns(lark)}",
             "# what a rule makes besides nodes: the one symbol it keeps, a list, its first symbol with the others added",
             f"PASSED, STARTED, GROWN = {PASSED!r}, {STARTED!r}, {GROWN!r}",
-            "# for each rule: what it makes, left side, length, places of the kept symbols (-1: an absent option)",
-            "RULES = (",
+            "# for each rule: what it makes, left side, length, places of the kept symbols (None: all; -1: an absent option)",
+            "RULES: tuple[tuple[str, int, int, tuple[int, ...] | None], ...] = (",
             *(f"    {_rule_entry(rule, rules, nonterminals)}," for rule in rules),
             ")",
             "# a line for each state: terminal action ...; n > 0 shifts to state n, n < 0 is rule -n - 1, 0 accepts",
@@ -84,13 +84,15 @@ def _patterns(lark: Lark) -> dict[str, str]:
     return {t.name: str(t.pattern.value) for t in lark.terminals if t.name in PATTERN_TERMINALS}
 
 
-def _rule_entry(rule: Rule, rules: list[Rule], nonterminals: list[str]) -> tuple[str, int, int, tuple[int, ...]]:
+def _rule_entry(rule: Rule, rules: list[Rule], nonterminals: list[str]) -> tuple[str, int, int, tuple[int, ...] | None]:
     """What a rule makes is the name of a node, or one of `PASSED`, `STARTED`, `GROWN`."""
     origin = str(rule.origin.name)
     makes = str(rule.alias or (PASSED if rule.options.expand1 else origin))
     if rule.alias is None and any(other.origin == rule.origin and _grows(other) for other in rules):
         makes = GROWN if _grows(rule) else STARTED
-    return makes, nonterminals.index(origin), len(rule.expansion), _kept_places(rule)
+    kept = _kept_places(rule)
+    all_kept = kept == tuple(range(len(rule.expansion))) and makes not in (PASSED, STARTED, GROWN)
+    return makes, nonterminals.index(origin), len(rule.expansion), None if all_kept else kept
 
 
 def _grows(rule: Rule) -> bool:

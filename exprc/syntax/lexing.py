@@ -32,7 +32,7 @@ from exprc.syntax.tokens import (
 )
 
 # kinds beyond those of the grammar; what is ignored comes last
-MISTAKE, NEWLINE, DROPPED, BLANK, COMMENT = range(1000, 1005)
+MISTAKE, NEWLINE, SEMICOLON, DROPPED, BLANK, COMMENT = range(1000, 1006)
 INTEGER_LIMIT = 2**63
 
 CONTINUES_AFTER = BINARY | terminals(",", "=", ":", "->", "<-", "..", "if", "then", "else", "not")
@@ -43,7 +43,7 @@ NO_LINE_START = BINARY | terminals(",", "=", ":", "->", "<-", "..", ".", "'", "i
 _LBRACE, _NEXT, _ASSIGN, _MINUS, _LESS, _UPDATE, _ARROW = (
     LITERALS[text] for text in ("{", "next", "=", "-", "<", "update", "<-")
 )
-_SPECIAL = {NEWLINE, MISTAKE, _UPDATE, *OPENING, *CLOSING}
+_SPECIAL = {NEWLINE, SEMICOLON, MISTAKE, _UPDATE, *OPENING, *CLOSING}
 
 
 def tokenize(source: Source) -> Tokens:
@@ -62,7 +62,7 @@ class _Kinds(dict[str, int]):
 
     def __init__(self, tokens: Tokens) -> None:
         super().__init__(LITERALS)
-        self.update({"\n": NEWLINE, "\r\n": NEWLINE, ";": SEPARATOR})
+        self.update({"\n": NEWLINE, "\r\n": NEWLINE, ";": SEMICOLON})
         self.tokens = tokens
 
     def __missing__(self, lexeme: str) -> int:
@@ -131,11 +131,15 @@ def _pass_over_special(tokens: Tokens) -> None:
     special = [index for index, kind in enumerate(kinds) if kind in _SPECIAL]
     for column, sentinel in ((kinds, END), (tokens.lexemes, ""), (tokens.starts, length), (tokens.ends, length)):
         column.extend((sentinel, sentinel))  # type: ignore[attr-defined]
+    if kinds[0] in NO_LINE_START:
+        _report_line_start(tokens, 0, SEPARATOR)
     brackets: list[_Open] = []
     for index in special:
         kind = kinds[index]
         if kind == NEWLINE:
             _end_line(tokens, index, brackets)
+        elif kind == SEMICOLON:
+            _end_statement(tokens, index, brackets)
         elif kind in OPENING:
             brackets.append(_Open(index, kind))
         elif kind in CLOSING:
@@ -183,6 +187,22 @@ def _end_line(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
         kinds[index] = SEPARATOR
 
 
+def _end_statement(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
+    """`;` separates statements wherever a newline does: not inside `(` and `[`."""
+    tokens.kinds[index] = SEPARATOR
+    if not brackets or brackets[-1].kind == _LBRACE:
+        return
+    if _starts_statement(tokens.kinds, tokens.kinds[index - 1], index + 1):
+        _close_forgotten(tokens, brackets, index + 1)
+        return
+    opened = brackets[-1].index
+    note = "`;` ends a statement, and this one cannot end inside a bracket"
+    others = (Label(tokens.span(opened), "opened here", primary=False),)
+    tokens.report("E0101", f"`;` inside `{tokens.lexemes[opened]}`", tokens.span(index), "", (note,), (), others)
+    tokens.kinds[index] = LITERALS[","]
+    tokens.spoiled.add(index)
+
+
 def _starts_statement(kinds: list[int], previous: int, following: int) -> bool:
     """Whether a line inside `(` or `[` can only be a new statement: then the bracket was forgotten."""
     if kinds[following] in DECLARING or kinds[following] == _NEXT:
@@ -194,7 +214,7 @@ def _close_forgotten(tokens: Tokens, brackets: list[_Open], following: int) -> N
     opened = []
     while brackets and brackets[-1].kind != _LBRACE:
         opened.append(brackets.pop())
-    where = Label(tokens.span(following), "this line starts a new statement", primary=False)
+    where = Label(tokens.span(following), "a new statement starts here", primary=False)
     _report_unclosed(tokens, opened, (where,))
 
 
@@ -217,7 +237,7 @@ def _close(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
     kind = tokens.kinds[index]
     lexeme = tokens.lexemes[index]
     wanted = LITERALS[CLOSING[kind]]
-    if not brackets:
+    if not brackets or brackets[-1].kind != wanted and tokens.lexemes[index + 1] == OPENING[brackets[-1].kind]:
         tokens.report("E0103", f"`{lexeme}` closes nothing", tokens.span(index), f"no `{CLOSING[kind]}` is open here")
         tokens.kinds[index] = DROPPED
         tokens.spoiled.add(index)
@@ -236,14 +256,10 @@ def _close(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
 
 def _report_mismatch(tokens: Tokens, index: int, opened: _Open) -> None:
     right = OPENING[opened.kind]
-    opener = tokens.lexemes[opened.index]
-    tokens.report(
-        "E0103",
-        f"`{opener}` is closed by `{tokens.lexemes[index]}`",
-        tokens.span(index),
-        f"`{right}` is needed here",
-        others=(Label(tokens.span(opened.index), "opened here", primary=False),),
-    )
+    lexeme, opener = tokens.lexemes[index], tokens.lexemes[opened.index]
+    others = (Label(tokens.span(opened.index), "opened here", primary=False),)
+    message = f"`{opener}` is closed by `{lexeme}`"
+    tokens.report("E0103", message, tokens.span(index), f"`{right}` is needed here", others=others)
     tokens.kinds[index] = LITERALS[right]
     tokens.spoiled.add(index)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from exprc.diagnostics import MOST_SHOWN, UserError
 from exprc.source import Source, Span
 from exprc.syntax.ast import Name, Program
-from exprc.syntax.automaton import ACTIONS, GOTOS, NAME_LEFT, SETTLED, STATEMENTS
+from exprc.syntax.automaton import ACTIONS, GOTOS, NAME_LEFT, NUMBER_LEFT, SETTLED, STATEMENTS
 from exprc.syntax.build import BUILDERS, report_stray_binders
 from exprc.syntax.lexing import tokenize
 from exprc.syntax.tables import GROWN, LITERALS, PASSED, RULES, STARTED
-from exprc.syntax.tokens import END, NAME, SEPARATOR, Tokens
+from exprc.syntax.tokens import END, NAME, NUMBER, SEPARATOR, Tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def parse(source: Source) -> Program:
 def _run(tokens: Tokens) -> Program | None:
     """Shift and reduce to the end; None if the end was not reached without an error."""
     source, kinds, starts, ends = tokens.source, tokens.kinds, tokens.starts, tokens.ends
-    lexemes, spellings = tokens.lexemes, tokens.spellings
+    lexemes, spellings, number = tokens.lexemes, tokens.spellings, BUILDERS["number"]
     states = [0]
     values: list[Any] = []
     begins: list[int] = []
@@ -58,6 +58,10 @@ def _run(tokens: Tokens) -> Program | None:
                 values.append(Name(spellings.get(lexeme, lexeme), Span(source, begin, ends[index])))
                 index += 1
                 state = SETTLED[(state << 7 | NAME_LEFT) << 7 | kinds[index]]
+            elif kind == NUMBER:
+                values.append(number(tokens, [index], Span(source, begin, ends[index])))
+                index += 1
+                state = SETTLED[(state << 7 | NUMBER_LEFT) << 7 | kinds[index]]
             else:
                 values.append(index)
                 index += 1
@@ -70,16 +74,17 @@ def _run(tokens: Tokens) -> Program | None:
             if length:
                 del values[-length:], begins[-length:], states[-length:]
             value: Any
+            if kept is not None:
+                symbols = [None if place < 0 else symbols[place] for place in kept]
             if makes == PASSED:
-                value = symbols[kept[0]]
+                value = symbols[0]
             elif makes == GROWN:
                 value = symbols[0]
-                value.extend([symbols[place] for place in kept[1:]])
+                value += symbols[1:]
             elif makes == STARTED:
-                value = [symbols[place] for place in kept]
+                value = symbols
             else:
-                parts = [None if place < 0 else symbols[place] for place in kept]
-                value = BUILDERS[makes](tokens, parts, Span(source, begin, ends[index - 1]))
+                value = BUILDERS[makes](tokens, symbols, Span(source, begin, ends[index - 1]))
             values.append(value)
             begins.append(begin)
             state = SETTLED[(states[-1] << 7 | left) << 7 | kind]

@@ -1,0 +1,67 @@
+"""Definitions, of the program and within blocks: names for values, results taken apart.
+
+Owns the match of names and results.  Must not know what a role means.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exprc.check.context import Context
+from exprc.check.functions import marked
+from exprc.check.report import counted
+from exprc.check.scopes import Binding, Scope
+from exprc.check.values import POISON, Several, Value
+from exprc.check.walking import Result, not_built, single
+from exprc.diagnostics import Label
+from exprc.syntax import ast
+
+
+def visit_locals(context: Context, scope: Scope, statements: tuple[ast.Definition, ...]) -> Any:
+    """Within a visitor: the definitions of a block, whose names go into the scope."""
+    made: dict[str, ast.Name] = {}
+    for statement in statements:
+        result = yield statement.value, scope
+        for target, value in zip(statement.targets, take_apart(context, scope, statement, result)):
+            name = target.name
+            if name.text in made:
+                report_twice(context, scope, name, made[name.text])
+                continue
+            made[name.text] = name
+            scope.names[name.text] = Binding(name.text, marked(context, value, name.text), name.span, "local")
+
+
+def take_apart(context: Context, scope: Scope, statement: ast.Definition, result: Result) -> list[Value]:
+    """A value for each target of a definition; poison, after a message, where they do not match."""
+    targets = statement.targets
+    nothing = [POISON] * len(targets)
+    for target in targets:
+        if target.indices is not None:
+            not_built(context, scope, "a definition by its entries", target)
+            return nothing
+    if len(targets) == 1:
+        return [single(context, scope, statement.value, result)]
+    values = result.values if isinstance(result, Several) else (result,)
+    if len(values) == len(targets):
+        return list(values)
+    if not any(value.node is None for value in values):
+        context.report.error(
+            "E0313",
+            f"{counted(len(targets), 'name')} for {counted(len(values), 'result')}",
+            Label(statement.value.span, f"this has {counted(len(values), 'result')}"),
+            Label(targets[0].span.to(targets[-1].span), counted(len(targets), "name")),
+            frame=scope.frame,
+        )
+    return nothing
+
+
+def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name) -> None:
+    """A name that is defined again."""
+    context.report.error(
+        "E0202",
+        f"`{name.text}` is defined twice",
+        Label(name.span, "defined again"),
+        Label(first.span, "first defined here"),
+        help=f"a definition is no assignment: choose another name, such as `{name.text}_next`",
+        frame=scope.frame,
+    )

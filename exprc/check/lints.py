@@ -1,0 +1,182 @@
+"""What is noticed when the whole program has been read: losses without params, and what compiles but looks wrong.
+
+Owns the remarks about unused and hidden names, and the reach of params.  Must not know how values were computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exprc.check.context import Context
+from exprc.check.model import Declaration, Definition, Dim
+from exprc.check.names import CONSTANTS, is_later, is_taken, report_unknown
+from exprc.check.report import counted, listed
+from exprc.check.scopes import Binding, Scope, find
+from exprc.check.values import UserFunction
+from exprc.diagnostics import Label
+from exprc.ir.node import Node, toposort
+from exprc.ir.sizes import Size
+from exprc.syntax import ast
+
+MOST_NAMED = 5
+_RESERVED = frozenset(
+    """False None True and as assert async await break class continue def del elif else except finally for from global
+    if import in is lambda nonlocal not or pass raise return try while with yield auto case char const default do double
+    enum extern float goto inline int long register restrict short signed sizeof static struct switch typedef union
+    unsigned void volatile bool catch delete explicit friend mutable namespace new operator private protected public
+    template this throw typename using virtual""".split()
+)
+
+
+def check_losses(context: Context, definitions: list[Definition], declarations: list[Declaration]) -> None:
+    """Losses that no param reaches, functions that are never called, names that collide: mistakes all the same."""
+    params = [declaration for declaration in declarations if declaration.role == "param"]
+    wanted = {declaration.node for declaration in params}
+    for loss in definitions:
+        if loss.role == "loss" and not _reaches(loss.node, wanted):
+            _report_unreached(context, loss, params)
+    for binding in list(context.globals.names.values()):
+        if isinstance(binding.value, UserFunction) and not context.uses[binding.name]:
+            _check_names(context, binding.value)
+    _check_spellings(context)
+
+
+def collect_lints(
+    context: Context,
+    program: ast.Program,
+    dims: list[Dim],
+    declarations: list[Declaration],
+    definitions: list[Definition],
+) -> None:
+    """Remarks on a program without mistakes."""
+    for binding in context.globals.names.values():
+        _lint_hidden(context, binding)
+    results = [definition for definition in definitions if definition.role != "definition"]
+    if not results:
+        end = len(program.span.source.text.rstrip())
+        span = type(program.span)(program.span.source, max(end - 1, 0), end)
+        help = "declare a `loss` to be differentiated or an `output` to be returned"
+        context.report.lint("L0107", "the program has neither a loss nor an output", Label(span), help=help)
+        return
+    used = _used_names(context, [definition.name for definition in results])
+    for binding in context.globals.names.values():
+        if binding.name not in used and binding.role in ("definition", "function"):
+            what = "function" if binding.role == "function" else "definition"
+            text = "never called" if binding.role == "function" else "no loss and no output depends on it"
+            context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text))
+    _lint_params(context, declarations, results)
+    _lint_dims(context, dims, declarations, used)
+    context.report.lints.sort(key=lambda lint: lint.labels[0].span.start)
+
+
+def _reaches(node: Node, wanted: set[Node]) -> bool:
+    return any(found in wanted for found in toposort((node,)))
+
+
+def _report_unreached(context: Context, loss: Definition, params: list[Declaration]) -> None:
+    names = [f"`{param.name}`" for param in params]
+    shown = names[:MOST_NAMED] + ([f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else [])
+    context.report.error(
+        "E0502",
+        f"no param reaches the loss `{loss.name}`",
+        Label(loss.span, "there is nothing to differentiate it by"),
+        note=f"the program declares {counted(len(names), 'param')}: {listed(shown)}" if names
+        else "the program declares no param",
+        help=f"declare what is to be fitted as `param`, or write `output {loss.name} = …` for a value alone",
+    )  # fmt: skip
+
+
+def _check_names(context: Context, function: UserFunction) -> None:
+    """The names in the body of a function that is never called, so that nothing else looks at them."""
+    declaration = function.declaration
+    local = {parameter.name.text for parameter in declaration.parameters}
+    written: set[int] = set()  # names that declare, select or pass instead of being used
+    found: list[ast.Name] = []
+    called: set[int] = set()
+    for node in ast.walk(declaration.body):
+        if isinstance(node, (ast.ScanState, ast.ScanSequence, ast.Target, ast.IndexBinder)):
+            local.add(node.name.text)
+            written.add(id(node.name))
+        elif isinstance(node, (ast.Argument, ast.Attribute)) and node.name is not None:
+            written.add(id(node.name))
+        elif isinstance(node, ast.Call):
+            called.add(id(node.function))
+        elif isinstance(node, ast.Name):
+            found.append(node)
+    for type in (parameter.type for parameter in declaration.parameters if parameter.type is not None):
+        local.update(size.text for size in type.shape if isinstance(size, ast.Name))
+    scope = Scope(context.globals, context.globals.region, function.order, set())
+    for name in found:
+        known = name.text in local or is_taken(name.text) or is_later(name.text) or name.text in CONSTANTS
+        if id(name) not in written and not known and find(scope, name.text) is None:
+            report_unknown(context, scope, name, id(name) in called)
+
+
+def _check_spellings(context: Context) -> None:
+    names = context.globals.names
+    for name, binding in names.items():
+        twin = names.get(name + "_")
+        if twin is not None and name in _RESERVED:
+            context.report.error(
+                "E0209",
+                f"`{name}` and `{name}_` have the same spelling in Python or C",
+                Label(max(binding.span, twin.span, key=lambda span: span.start)),
+                Label(min(binding.span, twin.span, key=lambda span: span.start), "the other one"),
+                note=f"`{name}` is a keyword there, so it is spelt `{name}_`",
+            )
+
+
+def _lint_hidden(context: Context, binding: Binding) -> None:
+    if is_taken(binding.name):
+        what = "constant" if binding.name in CONSTANTS else "operation"
+        context.report.lint(
+            "L0101",
+            f"`{binding.name}` hides the {what} of that name",
+            Label(binding.span, f"from here on `{binding.name}` is this {binding.role}"),
+        )
+
+
+def _used_names(context: Context, roots: Iterable[str]) -> set[str]:
+    used: set[str] = set()
+    pending = list(roots)
+    while pending:
+        name = pending.pop()
+        if name not in used:
+            used.add(name)
+            pending.extend(context.uses.get(name, ()))
+    return used
+
+
+def _lint_params(context: Context, declarations: list[Declaration], results: list[Definition]) -> None:
+    losses = [definition for definition in results if definition.role == "loss"]
+    reached = set(toposort([definition.node for definition in losses or results]))
+    for declaration in declarations:
+        if declaration.role == "param" and declaration.node not in reached:
+            text = "no loss depends on it" if losses else "no output depends on it"
+            context.report.lint("L0104", f"param `{declaration.name}` is not used", Label(declaration.span, text))
+
+
+def _lint_dims(context: Context, dims: list[Dim], declarations: list[Declaration], used: set[str]) -> None:
+    """Dims that no array determines: neither bare in a declaration nor alone unknown and linear in one."""
+    known = {dim.name for dim in dims if dim.value is not None}
+    waiting = [size for declaration in declarations for size in declaration.type.shape]
+    progress = True
+    while progress:
+        progress = False
+        for size in waiting:
+            unknown = size.dims() - known
+            if len(unknown) == 1 and _is_linear(size, *unknown):
+                known |= unknown
+                progress = True
+    for dim in dims:
+        if dim.name not in known and dim.name in used:
+            context.report.lint(
+                "L0106",
+                f"the size `{dim.name}` is bound by no array",
+                Label(dim.span, "the caller has to give it"),
+            )
+
+
+def _is_linear(size: Size, name: str) -> bool:
+    places = [monomial for monomial, _ in size.terms if name in Size(((monomial, 1),)).dims()]
+    return places == [((name, 1),)]
