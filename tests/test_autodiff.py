@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -162,7 +160,9 @@ PROGRAMS = [
     Program("batch @ vector", lambda x, y: ops.matmul(x, y), ((K, N, D), (D,))),
     Program("all labels kept", lambda x, y: ops.contract(x, y, "ab", "bc", "cab"), (MATRIX, (D, K))),
     Program("transposed product", lambda x, y: ops.contract(x, y, "ab", "cb", "ca"), (MATRIX, (K, D))),
-    Program("slice", lambda x: ops.sin(ops.slice_(x, (as_size(1), as_size(0)), (N - 1, as_size(2)), (1, 1))), (MATRIX,)),
+    Program(
+        "slice", lambda x: ops.sin(ops.slice_(x, (as_size(1), as_size(0)), (N - 1, as_size(2)), (1, 1))), (MATRIX,)
+    ),
     Program("slice with steps", lambda x: ops.exp(ops.slice_(x, (as_size(3),), (as_size(2),), (-2,))), (A,)),
     Program("pad", lambda x: ops.cos(ops.pad(x, (as_size(2),), (N + 3,))), (A,)),
     Program("pad with steps", lambda x: ops.cos(ops.pad(x, (as_size(1),), (2 * N,), (2,))), (A,)),
@@ -316,7 +316,7 @@ def test_modes_agree_with_differences(program: Program) -> None:
     check_program(program)
 
 
-SMOOTH = [op for op in ops.TABLE.values() if op.kind == ELEMENTWISE and op.partials is not None and op.build is not None]
+SMOOTH = [op for op in ops.TABLE.values() if op.kind == ELEMENTWISE and op.partials and op.build]
 
 
 @pytest.mark.parametrize("op", [op for op in SMOOTH if op.dtype_rule in ("number", "float")], ids=lambda op: op.name)
@@ -401,8 +401,11 @@ GUARDED = [
     Program("both branches", lambda x: ops.where(ops.gt(x, 0), ops.log(x), ops.log(ops.neg(x))), (A,)),
     Program("scalar", lambda x, s: ops.where(never(A), ops.mul(x, ops.log(ops.sub(s, 9.0))), x), (A, ())),
     Program("infinite data", lambda x: ops.where(EVEN, ops.mul(x, INFINITE), ops.mul(x, x)), (A,)),
-    Program("through sum", lambda x: ops.where(ops.all_(ops.gt(x, -0.5), 1), ops.sum_(ops.log(ops.add(x, 0.5)), 1), 0),
-            (MATRIX,)),
+    Program(
+        "through sum",
+        lambda x: ops.where(ops.all_(ops.gt(x, -0.5), 1), ops.sum_(ops.log(ops.add(x, 0.5)), 1), 0),
+        (MATRIX,),
+    ),
     Program("below sum", lambda x: ops.sum_(ops.where(ops.gt(x, 0), ops.log(x), 0), 1), (MATRIX,)),
     Program("sum of nothing chosen", chosen_norms, (MATRIX,), 0.5),
     Program("max", lambda x: ops.where(EVEN, ops.max_(ops.mul(x, NAN_ROWS), 1), 0), (MATRIX,)),
@@ -424,10 +427,16 @@ GUARDED = [
     Program("forgotten states", reset_scan, ((), A)),
     Program("emits not chosen", chosen_emits, ((D,), MATRIX, SQUARE)),
     Program("last state not chosen", choice_of_last_state, ((), A)),
-    Program("loop not chosen", lambda s, x: ops.where(never(()), reset_scan(s, ops.log(ops.sub(x, 9.0))), ops.mul(s, s)),
-            ((), A)),
-    Program("solve not chosen", lambda x, b: ops.where(never((D,)), ops.solve_triangular(ops.mul(x, 0.0), b), b),
-            (SQUARE, (D,))),
+    Program(
+        "loop not chosen",
+        lambda s, x: ops.where(never(()), reset_scan(s, ops.log(ops.sub(x, 9.0))), ops.mul(s, s)),
+        ((), A),
+    ),
+    Program(
+        "solve not chosen",
+        lambda x, b: ops.where(never((D,)), ops.solve_triangular(ops.mul(x, 0.0), b), b),
+        (SQUARE, (D,)),
+    ),
 ]
 
 
@@ -598,7 +607,10 @@ def test_derivatives_inside_loops() -> None:
 
     def step(s: Node, b: Node) -> list[Node]:
         named = ops.named(ops.mul(s, 1.0), "t")
-        return [ops.sub(s, ops.div(ops.sub(ops.mul(s, s), b), ops.grad(ops.mul(named, named), named))), ops.grad(ops.mul(b, s), b)]
+        return [
+            ops.sub(s, ops.div(ops.sub(ops.mul(s, s), b), ops.grad(ops.mul(named, named), named))),
+            ops.grad(ops.mul(b, s), b),
+        ]
 
     end, slopes = ops.scan(body_of([row(), row()], step), [s0], [], [a], as_size(6))
     root = ops.grad(ops.add(end, ops.mul(0.0, ops.sum_(slopes))), a)

@@ -70,7 +70,6 @@ def view_cases() -> list[Node]:
         ops.reshape(x, (one, M, one, N, K)),
         ops.reshape(leaf("x", (M * N * K,)), (M, N, K)),
         ops.reshape(leaf("x", (M * N, K)), (M, N * K)),
-        ops.reshape(leaf("x", (as_size(4), N)), (as_size(6), N * as_size(2), one)) if False else ops.reshape(x, x.shape),
         ops.squeeze(leaf("x", (one, M, one)), (0, 2)),
         ops.insert_axes(x, (0, 2)),
         ops.slice_(x, (one, zero, as_size(2)), (M - 1, N, as_size(2))),
@@ -270,7 +269,8 @@ def test_reductions_are_numpys(name: str, axis: Any, keepdims: bool) -> None:
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 2)])
 def test_tangents_of_reductions_are_the_limits_of_differences(name: str, axis: Any) -> None:
     node = TABLE[name].build(x=leaf("x", (M, N, K)), axis=axis)
-    assert_tangent(node, {"x": array((M, N, K))})
+    apart = np.random.default_rng(3).permutation(np.linspace(-1.1, 1.2, 24)).reshape(2, 3, 4)  # no ties within reach
+    assert_tangent(node, {"x": apart})
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -284,7 +284,7 @@ def assert_tangent(node: Node, inputs: dict[str, np.ndarray]) -> None:
     """The tangent of a node in all its float arguments, alone and together, against differences of order 8."""
     every = [a.attrs[0] for a in node.args if a.type.is_float]
     for varied in [[name] for name in every] + [every]:
-        directions = {f"d{name}": array(tuple(map(as_size, inputs[name].shape)), 5 + i) for i, name in enumerate(varied)}
+        directions = {"d" + n: np.random.default_rng(5 + i).normal(size=inputs[n].shape) for i, n in enumerate(varied)}
         tangents = tuple(leaf("d" + a.attrs[0], a.shape) if a.attrs[0] in varied else None for a in node.args)
         tangent = node.op.jvp(node, tangents)
         assert tangent.type == node.type
@@ -364,7 +364,6 @@ def test_products_sum_lonely_labels_first_and_share_nodes() -> None:
     node = ops.contract(x, y, "ab", "c", "a")
     a, b = array(x.shape, 1), array(y.shape, 2)
     np.testing.assert_allclose(value(node, x=a, y=b), a.sum(1) * b.sum())
-    assert ops.contract(x, x, "pq", "rq", "pr") is ops.matmul(x, ops.transpose(x)) or True
     assert ops.contract(x, y, "uv", "w", "uvw") is ops.contract(x, y, "ab", "c", "abc")
 
 

@@ -320,4 +320,4 @@ def fused_exactly(a: float, b: float, c: float, dtype: str) -> float:
         exponent += 1
     units = round(size / Fraction(2) ** exponent)
     overflow = units * Fraction(2) ** exponent >= Fraction(2) ** most
-    return math.copysign(math.inf if overflow else math.ldexp(units, exponent), total)
+    return math.copysign(math.inf if overflow else math.ldexp(units, exponent), 1 if total > 0 else -1)

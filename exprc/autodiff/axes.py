@@ -42,10 +42,10 @@ def moved_axes(node: Node) -> tuple[int, ...] | None:
     assert node.op.index_map is not None
     reading = node.op.index_map(node.attrs, node.args[0].type, node.type)
     axes = [index.only_variable for index in reading.indices]
-    if reading.guards or not all(isinstance(axis, int) for axis in axes) or len(set(axes)) != len(axes):
+    places = tuple(axis for axis in axes if isinstance(axis, int))
+    if reading.guards or len(set(places)) != len(axes):
         return None
-    sizes = [node.shape[axis] for axis in axes if isinstance(axis, int)]
-    return tuple(axes) if tuple(sizes) == node.args[0].shape else None  # type: ignore[arg-type]
+    return places if tuple(node.shape[place] for place in places) == node.args[0].shape else None
 
 
 def any_over(node: Node, axes: tuple[int, ...]) -> Node:

@@ -144,10 +144,11 @@ def _push_by_rule(node: Node, tangents: Tangents) -> Guarded | None:
 def rule_tangent(node: Node, varied: Sequence[bool]) -> Node | None:
     """The tangent that the operation of the node states, in terms of placeholders for the tangents of arguments."""
     assert node.op.jvp is not None
-    return node.op.jvp(node, tuple(argument_tangent(node, i) if varies else None for i, varies in enumerate(varied)))
+    tangents = tuple(argument_tangent(node, i) if varies else None for i, varies in enumerate(varied))
+    result: Node | None = node.op.jvp(node, tangents)
+    return result
 
 
 def argument_tangent(node: Node, index: int) -> Node:
     """The placeholder for the tangent of an argument."""
     return ops.placeholder(f"rule tangent {index}", node.args[index].type)
-

@@ -97,16 +97,19 @@ def join(parts: Sequence[Guarded]) -> Guarded | None:
     sums = [_add_under_one_guard(group) for group in groups.values()]
     if len(sums) == 1:
         return sums[0]
-    total = add_balanced([masked(part) for part in sums])
-    guards = [part.guard for part in sums]
-    reached: Node | None = None
-    for guard in guards:
-        if guard is None or guard.soft and guard.hard is None:
-            return Guarded(total)
-        node = guard.hard.node if guard.soft and guard.hard else guard.node
-        reached = node if reached is None or reached is node else ops.or_(reached, node)
-    assert reached is not None
-    return Guarded(total, Guard(reached))
+    hard = [harden(part) for part in sums]
+    total = add_balanced([masked(part) for part in hard])
+    reached = dict.fromkeys(part.guard.node for part in hard if part.guard is not None)
+    if any(part.guard is None for part in hard):
+        return Guarded(total)
+    return Guarded(total, Guard(_any_of(list(reached))))
+
+
+def _any_of(guards: list[Node]) -> Node:
+    first, *others = guards
+    for guard in others:
+        first = ops.or_(first, guard)
+    return first
 
 
 def _key(guard: Guard | None) -> _Key:
@@ -118,7 +121,7 @@ def _merge_branches(groups: dict[_Key, list[Guarded]]) -> None:
     branches = {branch: key for key, group in groups.items() if (branch := _branch(group[0].guard))}
     pending = list(branches)
     while pending:
-        around, condition, chosen, soft = pending.pop()
+        around, condition, _, soft = pending.pop()
         sides = [branches.get((around, condition, side, soft)) for side in (True, False)]
         if not all(side in groups and side is not None for side in sides):
             continue
@@ -226,15 +229,17 @@ def map_linear(part: Guarded, function: Callable[[Node], Node]) -> Guarded:
         return Guarded(function(part.value))
     probe = ops.placeholder("probe", part.value.type)
     image = function(probe)
-    if _adds_up(image, probe):
+    adds_up = _adds_up(image, probe)
+    if adds_up:
         part = harden(part)
-        if part.guard is None:
-            return Guarded(function(part.value))
-        return Guarded(function(masked(part)), Guard(_image_of(part.guard.node, image, probe)))
-    hard = part.guard.hard
-    outer = Guard(_image_of(hard.node, image, probe)) if hard else None
-    guard = Guard(_image_of(part.guard.node, image, probe), soft=part.guard.soft, hard=outer)
-    return Guarded(function(part.value), guard, part.exact)
+    guard = part.guard
+    if guard is None:
+        return Guarded(function(part.value))
+    moved = _image_of(guard.node, image, probe)
+    if adds_up:
+        return Guarded(function(masked(part)), Guard(moved))
+    hard = Guard(_image_of(guard.hard.node, image, probe)) if guard.hard else None
+    return Guarded(function(part.value), Guard(moved, soft=guard.soft, hard=hard), part.exact)
 
 
 def _adds_up(image: Node, probe: Node) -> bool:

@@ -234,7 +234,8 @@ def _guarded_leaves(label: str, type: Type, level: int) -> Guarded | None:
     if level == _ABSENT:
         return None
     value = ops.placeholder(label, type)
-    return Guarded(value, Guard(ops.placeholder(f"{label} guard", type.with_dtype(BOOL))) if level == _GUARDED else None)
+    guard = Guard(ops.placeholder(f"{label} guard", type.with_dtype(BOOL))) if level == _GUARDED else None
+    return Guarded(value, guard)
 
 
 def _leaves(part: Guarded) -> list[Node]:

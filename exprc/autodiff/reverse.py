@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from exprc import ops
 from exprc.autodiff.errors import NotDifferentiable
 from exprc.autodiff.forward import argument_tangent, rule_tangent
 from exprc.autodiff.graph import dependents, toposort_to

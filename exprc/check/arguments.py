@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from exprc.check.context import Context, describe
-from exprc.check.report import counted, listed, quoted
+from exprc.check.report import counted, listed
 from exprc.check.scopes import Scope
 from exprc.check.suggest import nearest
 from exprc.check.values import Value
@@ -110,7 +110,9 @@ def _report_count(
     missing: list[str] | None = None,
 ) -> None:
     required = sum(1 for parameter in signature if parameter.required)
-    takes = counted(len(signature), "argument") if required == len(signature) else f"{required} to {len(signature)} arguments"
+    takes = counted(len(signature), "argument")
+    if required < len(signature):
+        takes = f"{required} to {len(signature)} arguments"
     if any(parameter.role == "sizes" for parameter in signature):
         takes = f"at least {counted(required - 1, 'argument')}"
     label = f"missing: {listed([f'`{one}`' for one in missing])}" if missing else "one too many"
@@ -156,7 +158,7 @@ def static_axis(context: Context, scope: Scope, name: str, written: ast.Expressi
     many = isinstance(written, ast.ArrayLiteral)
     expressions = written.items if isinstance(written, ast.ArrayLiteral) else (written,)
     values = yield from values_of(context, scope, expressions)
-    axes = [_axis_number(context, scope, name, part, value) for part, value in zip(expressions, values)]
+    axes = [_axis_number(context, scope, name, part, value) for part, value in zip(expressions, values, strict=True)]
     if any(axis is None for axis in axes):
         return None, False
     return (tuple(axes) if many else axes[0]), True
@@ -181,10 +183,12 @@ def check_axes(
     context: Context, scope: Scope, written: ast.Expression, axes: int | tuple[int, ...] | None, type: Type
 ) -> bool:
     """Whether the axes are axes of the array, each once; else a message."""
-    listed_axes = () if axes is None else (axes,) if isinstance(axes, int) else axes
+    if axes is None:
+        return True
+    listed_axes = (axes,) if isinstance(axes, int) else axes
     spans = written.items if isinstance(written, ast.ArrayLiteral) else (written,)
     seen: set[int] = set()
-    for axis, part in zip(listed_axes, spans):
+    for axis, part in zip(listed_axes, spans, strict=True):
         if not -type.rank <= axis < type.rank:
             has = f"the axes 0 to {type.rank - 1}" if type.rank > 1 else "the axis 0 only" if type.rank else "no axes"
             context.report.error(
@@ -195,8 +199,7 @@ def check_axes(
             )
             return False
         if axis % type.rank in seen:
-            message = f"axis {axis} is named twice"
-            context.report.error("E0405", message, Label(part.span), help=f"leave out {quoted(part.span)}", frame=scope.frame)
+            context.report.error("E0405", f"axis {axis} is named twice", Label(part.span, "again"), frame=scope.frame)
             return False
         seen.add(axis % type.rank)
     return True

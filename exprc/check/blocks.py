@@ -22,7 +22,7 @@ def visit_locals(context: Context, scope: Scope, statements: tuple[ast.Definitio
     made: dict[str, ast.Name] = {}
     for statement in statements:
         result = yield statement.value, scope
-        for target, value in zip(statement.targets, take_apart(context, scope, statement, result)):
+        for target, value in zip(statement.targets, take_apart(context, scope, statement, result), strict=True):
             name = target.name
             if name.text in made:
                 report_twice(context, scope, name, made[name.text])

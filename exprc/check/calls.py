@@ -26,6 +26,7 @@ from exprc.diagnostics import Label
 from exprc.ir.op import DERIVATIVE, ELEMENTWISE, OPAQUE, Op, Parameter, TypeRuleError
 from exprc.ir.sizes import Size, maximum, minimum
 from exprc.ir.types import DTYPES, FLOATS, I64
+from exprc.ops import TABLE
 from exprc.syntax import ast
 
 
@@ -114,7 +115,7 @@ def _visit_last(context: Context, scope: Scope, expression: ast.Call) -> Visit:
     if any(value.node is None for value in values):
         return POISON
     place = Place("`last`", expression.function.span, scope)
-    return last_state(context, place, *[Operand(value, part) for value, part in zip(values, written)])
+    return last_state(context, place, *[Operand(value, part) for value, part in zip(values, written, strict=True)])
 
 
 # ---- operations
@@ -144,14 +145,14 @@ def _visit_operation(context: Context, scope: Scope, expression: ast.Call, op: O
     return _build(context, place, op, passed)
 
 
-_EXTREMES: dict[str, Callable[[Size, Size], Size]] = {
-    "min": minimum, "minimum": minimum, "max": maximum, "maximum": maximum,
+_EXTREMES: dict[Op, Callable[[Size, Size], Size]] = {
+    TABLE["min"]: minimum, TABLE["minimum"]: minimum, TABLE["max"]: maximum, TABLE["maximum"]: maximum,
 }  # fmt: skip
 
 
 def _extreme_of_sizes(context: Context, scope: Scope, expression: ast.Call, op: Op, operands: list[Operand]) -> Any:
     """`min(n, m)` and `minimum(n, m)` of sizes is a size; None for any other call."""
-    rule = _EXTREMES.get(op.name)
+    rule = _EXTREMES.get(op)
     if rule is None or len(operands) != 2 or any(operand.value.node is None for operand in operands):
         return None
     left, right = (operand.value.size for operand in operands)
@@ -162,7 +163,7 @@ def _extreme_of_sizes(context: Context, scope: Scope, expression: ast.Call, op: 
 
 def _is_size_pair(op: Op, operands: list[Operand]) -> bool:
     """Whether the next argument of `min` or `max` is a second size: a size has no axes."""
-    return op.name in _EXTREMES and bool(operands) and operands[0].value.size is not None
+    return op in _EXTREMES and bool(operands) and operands[0].value.size is not None
 
 
 def _expect_size(context: Context, scope: Scope, op: Op, written: ast.Expression, value: Value) -> bool:
@@ -217,7 +218,7 @@ def _visit_sizes(context: Context, scope: Scope, parameter: Parameter, written: 
     """Arguments that are sizes; None after a message."""
     expressions = tuple(written) if parameter.role == "sizes" else (written,)
     values = yield from values_of(context, scope, expressions)
-    sizes = [size_of(context, scope, part, value) for part, value in zip(expressions, values)]
+    sizes = [size_of(context, scope, part, value) for part, value in zip(expressions, values, strict=True)]
     return None if any(size is None for size in sizes) else tuple(sizes)
 
 
@@ -225,7 +226,7 @@ def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
     """An operation that is not elementwise, by its entry."""
     operands = passed.operands
     fields = dict(passed.fields)
-    for name, node in zip(_array_names(op), _met(operands)):
+    for name, node in zip(_array_names(op), _met(operands), strict=True):
         fields[name] = node
     if op.kind == OPAQUE and not _expect_floats(context, place, operands):
         return POISON

@@ -5,7 +5,6 @@ Owns what may be differentiated by what; the graph gets a node that the autodiff
 
 from __future__ import annotations
 
-
 from exprc.check.arguments import bind_arguments
 from exprc.check.context import Context, describe
 from exprc.check.fitting import fit_dtype
@@ -19,6 +18,7 @@ from exprc.diagnostics import Label
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import Op
 from exprc.ops import TABLE
+from exprc.ops.derivatives import GRAD, JVP
 from exprc.syntax import ast
 
 TARGET_PARAMETER = 1  # the place of the name in each signature
@@ -46,14 +46,14 @@ def visit_derivative(context: Context, scope: Scope, expression: ast.Call, op: O
         return POISON
     arguments = [value, target.node]
     if len(operands) > 1:
-        like = wanted if op.name == "jvp" else Operand(Value(value), operands[0].expression)
+        like = wanted if op is JVP else Operand(Value(value), operands[0].expression)
         direction = _direction(context, scope, op, operands[1], like)
         if direction is None:
             return POISON
         arguments.append(direction)
     _lint_zero(context, scope, op, operands[0], wanted)
     assert op.build is not None
-    return Value(op.build(**dict(zip(names, arguments))))
+    return Value(op.build(**dict(zip(names, arguments, strict=True))))
 
 
 def derivative_names(program: ast.Program) -> frozenset[str]:
@@ -114,7 +114,7 @@ def _report_expression(context: Context, scope: Scope, op: Op, written: ast.Expr
 def _differentiated(context: Context, scope: Scope, op: Op, operand: Operand, wanted: Operand) -> Node | None:
     """What is differentiated, as a float; None after a message."""
     node = operand.value.known
-    if op.name == "grad" and node.shape:
+    if op is GRAD and node.shape:
         context.report.error(
             "E0507",
             "`grad` of something that is not a scalar",
@@ -142,7 +142,7 @@ def _differentiated(context: Context, scope: Scope, op: Op, operand: Operand, wa
 
 def _direction(context: Context, scope: Scope, op: Op, operand: Operand, like: Operand) -> Node | None:
     """The third argument in the type of what it belongs to; None after a message."""
-    what, node = ("direction" if op.name == "jvp" else "weight"), operand.value.known
+    what, node = ("direction" if op is JVP else "weight"), operand.value.known
     wanted = like.value.known
     if node.shape != wanted.shape:
         context.report.error(

@@ -73,7 +73,7 @@ def _truth(context: Context, scope: Scope, expression: ast.BoolLiteral) -> Value
 
 def _misplaced(context: Context, scope: Scope, expression: ast.Expression) -> Value:
     what = "a string" if isinstance(expression, ast.String) else "`None`"
-    where = "an `einsum` takes one, and `use`" if isinstance(expression, ast.String) else "it is for indices and options"
+    where = "`einsum` and `use` take one" if isinstance(expression, ast.String) else "it is for indices and options"
     context.report.error("E0311", f"{what} is not a value", Label(expression.span, where), frame=scope.frame)
     return POISON
 
@@ -159,9 +159,8 @@ def _visit_range(context: Context, scope: Scope, expression: ast.Range) -> Visit
 
 
 def _visit_indexed_reduction(context: Context, scope: Scope, expression: ast.IndexedReduction) -> Visit:
-    not_built(context, scope, "a sum over an index", expression)
-    return POISON
-    yield
+    yield from values_of(context, scope, ())
+    return not_built(context, scope, "a reduction over an index", expression)
 
 
 _LEAVES: dict[type, Callable[..., Value]] = {

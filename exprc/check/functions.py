@@ -39,7 +39,7 @@ def visit_user_call(context: Context, scope: Scope, expression: ast.Call, functi
     key = (function, scope.region, tuple([value.key for value in values]))
     known = context.calls.get(key)
     if known is None:
-        operands = [Operand(value, part) for value, part in zip(values, written)]
+        operands = [Operand(value, part) for value, part in zip(values, written, strict=True)]
         known = context.calls[key] = yield from _expand(context, scope, expression, function, operands)
     return known
 
@@ -53,7 +53,7 @@ def _expand(
     uses = context.uses.setdefault(function.name, set())
     inner = Scope(context.globals, scope.region, function.order, uses, frame)
     sound = True
-    for parameter, operand in zip(declaration.parameters, operands):
+    for parameter, operand in zip(declaration.parameters, operands, strict=True):
         value = yield from _argument(context, scope, inner, function, parameter, operand)
         sound = sound and value.node is not None
         name = parameter.name.text
@@ -112,7 +112,7 @@ def _bind_sizes(context: Context, inner: Scope, declared: ast.TypeExpr, operand:
     given = operand.value.known.shape
     if len(declared.shape) != len(given):
         return
-    for written, extent in zip(declared.shape, given):
+    for written, extent in zip(declared.shape, given, strict=True):
         if isinstance(written, ast.Name) and written.text not in inner.names and written.text not in context.defined:
             value = Value(size_leaf(extent), True, extent)
             inner.names[written.text] = Binding(written.text, value, written.span, "dim")

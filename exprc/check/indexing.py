@@ -73,7 +73,7 @@ def _indexed(
         return POISON
     parts: list[Part | None] = []  # None is an inserted axis
     number = 0
-    for item, positions in zip(expression.items, given):
+    for item, positions in zip(expression.items, given, strict=True):
         if not positions:
             parts.append(None)
             continue
@@ -90,8 +90,9 @@ def _indexed(
 def _take(node: Node, parts: list[Part | None]) -> Node:
     """The view that the parts describe."""
     taken = [part for part in parts if part is not None]
-    if any(part.start != ZERO or part.size != extent or part.step != 1 for part, extent in zip(taken, node.shape)):
-        starts, sizes, steps = zip(*[(part.start, part.size, part.step) for part in taken])
+    everything = [Part(ZERO, extent) for extent in node.shape]
+    if any(part[:3] != all_of_it[:3] for part, all_of_it in zip(taken, everything, strict=True)):
+        starts, sizes, steps = zip(*[(part.start, part.size, part.step) for part in taken], strict=True)
         node = slice_(node, starts, sizes, steps)
     node = squeeze(node, tuple(i for i, part in enumerate(taken) if part.dropped))
     kept = [part for part in parts if part is None or not part.dropped]
@@ -104,7 +105,7 @@ def _part(
 ) -> Part | None:
     """What one item of an index takes; None after a message."""
     written = _positions(item)
-    for position, value in zip(written, positions):
+    for position, value in zip(written, positions, strict=True):
         if position is not None and value is not None and not _expect_position(context, scope, position, value, item):
             return None
     sizes = [value.size if value is not None else None for value in positions]

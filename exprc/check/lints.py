@@ -20,12 +20,17 @@ from exprc.syntax import ast
 
 MOST_NAMED = 5
 _RESERVED = frozenset(
-    """False None True and as assert async await break class continue def del elif else except finally for from global
-    if import in is lambda nonlocal not or pass raise return try while with yield auto case char const default do double
-    enum extern float goto inline int long register restrict short signed sizeof static struct switch typedef union
-    unsigned void volatile bool catch delete explicit friend mutable namespace new operator private protected public
-    template this throw typename using virtual""".split()
-)
+    (
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+        "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+        "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "auto",
+        "case", "char", "const", "default", "do", "double", "enum", "extern", "float", "goto", "inline", "int",
+        "long", "register", "restrict", "short", "signed", "sizeof", "static", "struct", "switch", "typedef",
+        "union", "unsigned", "void", "volatile", "bool", "catch", "delete", "explicit", "friend", "mutable",
+        "namespace", "new", "operator", "private", "protected", "public", "template", "this", "throw",
+        "typename", "using", "virtual",
+    )
+)  # fmt: skip
 
 
 def check_losses(context: Context, definitions: list[Definition], declarations: list[Declaration]) -> None:

@@ -14,16 +14,20 @@ from exprc.check.report import quoted
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.diagnostics import Label
-from exprc.ir.node import Node
+from exprc.ir.node import Node, make
 from exprc.ir.op import LEAF, VIEW, Op
 from exprc.ir.sizes import ONE, Size
 from exprc.ir.types import BOOL, F64, FLOATS, I32, I64, INTEGERS, promote
 from exprc.ops.arithmetic import cast
 from exprc.ops.leaves import constant, constant_value
-from exprc.ops.table import broadcast_to
+from exprc.ops.leaves import size as size_leaf
+from exprc.ops.table import broadcast_all, broadcast_to
 from exprc.source import Span
 from exprc.syntax import ast
 
+_ANY_DTYPE = frozenset(("any", "equal", "select", "logical"))
+_REAL = frozenset(("float", "test"))
+_NONE: list[Operand] = []
 I64_LEAST, I64_MOST = -(2**63), 2**63 - 1
 
 
@@ -49,26 +53,51 @@ class Place(NamedTuple):
 
 def elementwise(context: Context, place: Place, op: Op, operands: list[Operand]) -> Value:
     """An elementwise operation on values of any dtypes and shapes that may meet."""
-    if any(operand.value.node is None for operand in operands):
-        return POISON
+    for operand in operands:
+        if operand.value.node is None:
+            return POISON
     conditions, numbers = _split(op, operands)
-    if not all([expect_truth(context, place, operand) for operand in conditions]):
+    if conditions and not expect_truths(context, place, conditions):
         return POISON
-    if op.dtype_rule not in ("any", "equal", "select") and not expect_numbers(context, place, numbers):
+    if op.dtype_rule not in _ANY_DTYPE and not expect_numbers(context, place, numbers):
         return POISON
-    nodes = meet_dtypes(context, place, numbers, op.dtype_rule in ("float", "test"))
-    if nodes is None or not shapes_meet(context, place, operands):
+    nodes = meet_dtypes(context, place, numbers, op.dtype_rule in _REAL)
+    if nodes is None:
         return POISON
-    assert op.build is not None
-    node = op.build(*[operand.value.known for operand in conditions], *nodes)
-    return Value(node, all(operand.value.weak for operand in numbers or conditions))
+    nodes = [operand.value.known for operand in conditions] + nodes
+    shape = nodes[0].shape
+    if not _same_shape(nodes, shape):
+        if not shapes_meet(context, place, operands):
+            return POISON
+        nodes = broadcast_all(nodes)
+    return Value(make(op, tuple(nodes)), _all_weak(numbers or conditions))
+
+
+def _same_shape(nodes: list[Node], shape: tuple[Size, ...]) -> bool:
+    for node in nodes:
+        if node.types[0].shape != shape:
+            return False
+    return True
+
+
+def _all_weak(operands: list[Operand]) -> bool:
+    for operand in operands:
+        if not operand.value.weak:
+            return False
+    return True
 
 
 def _split(op: Op, operands: list[Operand]) -> tuple[list[Operand], list[Operand]]:
     """The operands that are truth values, and those that meet in one dtype."""
     if op.dtype_rule == "logical":
         return operands, []
-    return (operands[:1], operands[1:]) if op.dtype_rule == "select" else ([], operands)
+    return (operands[:1], operands[1:]) if op.dtype_rule == "select" else (_NONE, operands)
+
+
+def expect_truths(context: Context, place: Place, operands: list[Operand]) -> bool:
+    """Whether all operands are conditions, else a message for each that is none."""
+    known = [expect_truth(context, place, operand) for operand in operands]
+    return all(known)
 
 
 def expect_truth(context: Context, place: Place, operand: Operand) -> bool:
@@ -110,11 +139,12 @@ def meet_dtypes(context: Context, place: Place, operands: list[Operand], real: b
     """The operands in the one dtype in which they meet; None if a literal does not fit it."""
     if not operands:
         return []
-    dtype = meeting_dtype([operand.value for operand in operands])
+    values = [operand.value for operand in operands]
+    dtype = meeting_dtype(values)
     if real and dtype not in FLOATS:
         dtype = F64
-    for operand in operands:
-        if dtype == I32 and not _fits_i32(operand.value):
+    for operand in operands if dtype == I32 else ():
+        if not _fits_i32(operand.value):
             context.report.error(
                 "E0105",
                 "the constant does not fit the dtype i32 that it meets",
@@ -123,7 +153,7 @@ def meet_dtypes(context: Context, place: Place, operands: list[Operand], real: b
                 frame=place.scope.frame,
             )
             return None
-    return [convert(operand.value.known, dtype) for operand in operands]
+    return [convert(value.known, dtype) for value in values]
 
 
 def meeting_dtype(values: list[Value]) -> str:
@@ -131,8 +161,10 @@ def meeting_dtype(values: list[Value]) -> str:
 
     Weak values give way: to a float always, to an integer if they have no fraction.
     """
-    strong = [value.known.dtype for value in values if not value.weak]
-    weak = [value.known.dtype for value in values if value.weak]
+    strong: list[str] = []
+    weak: list[str] = []
+    for value in values:
+        (weak if value.weak else strong).append(value.known.dtype)
     if not strong:
         return _promoted(weak)
     dtype = _promoted(strong)
@@ -145,7 +177,8 @@ def meeting_dtype(values: list[Value]) -> str:
 def _promoted(dtypes: list[str]) -> str:
     dtype = dtypes[0]
     for other in dtypes:
-        dtype = promote(dtype, other)
+        if other != dtype:
+            dtype = promote(dtype, other)
     return dtype
 
 
@@ -186,13 +219,11 @@ def clashing_axis(left: tuple[Size, ...], right: tuple[Size, ...]) -> int | None
 
 def whole(context: Context, place: Place, size: Size) -> Value:
     """A value that is an integer known in terms of sizes."""
-    from exprc.ops.leaves import size as size_leaf
-
     number = size.constant
     if number is None:
         return Value(size_leaf(size), True, size)
     if not I64_LEAST <= number <= I64_MOST:
-        shown = str(number) if abs(number) < 10**30 else f"about {'-' if number < 0 else ''}10^{len(str(abs(number))) - 1}"
+        shown = str(number) if abs(number) < 10**30 else "about 10^" + str(len(str(abs(number))) - 1)
         context.report.error(
             "E0105",
             f"the integer constant is {shown} and does not fit i64",

@@ -130,7 +130,7 @@ def _product_help(left: Operand, right: Operand) -> str:
 def _postfix(operand: Operand) -> str:
     text = quoted(operand.span).strip("`")
     simple = isinstance(operand.expression, (ast.Name, ast.Index, ast.Call, ast.Transpose))
-    return text if simple or text.startswith("(") and text.endswith(")") else f"({text})"
+    return text if simple or (text.startswith("(") and text.endswith(")")) else f"({text})"
 
 
 def _ordinal(axis: int) -> str:

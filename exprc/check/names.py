@@ -21,12 +21,17 @@ from exprc.syntax import ast
 
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 LATER_OPERATIONS = frozenset(
-    """exp2 log2 log10 tan asin acos atan atan2 sinh cosh erfc lgamma digamma clip isnan isfinite xlogy logaddexp
-    log1mexp var std argmin argmax eye linspace concat stack tile repeat diag tril triu outer cross cumsum cumprod sort
-    argsort set increment dot einsum trace det logdet inv solve eigh svd qr conv1d conv2d max_pool2d avg_pool2d
-    layer_norm dropout random_uniform random_normal random_bernoulli normal_logpdf poisson_log_logpmf jacobian hessian
-    hvp rsqrt floor ceil round norm one_hot reshape flatten broadcast_to flip full iota""".split()
-)
+    (
+        "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "erfc", "lgamma",
+        "digamma", "clip", "isnan", "isfinite", "xlogy", "logaddexp", "log1mexp", "var", "std", "argmin",
+        "argmax", "eye", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
+        "cross", "cumsum", "cumprod", "sort", "argsort", "set", "increment", "dot", "einsum", "trace", "det",
+        "logdet", "inv", "solve", "eigh", "svd", "qr", "conv1d", "conv2d", "max_pool2d", "avg_pool2d",
+        "layer_norm", "dropout", "random_uniform", "random_normal", "random_bernoulli", "normal_logpdf",
+        "poisson_log_logpmf", "jacobian", "hessian", "hvp", "rsqrt", "floor", "ceil", "round", "norm",
+        "one_hot", "reshape", "flatten", "broadcast_to", "flip", "full", "iota",
+    )
+)  # fmt: skip
 LAST = "last"
 _SPELLINGS = {
     "True": "`true`", "False": "`false`", "none": "`None`", "ln": "`log`", "pow": "`x ^ y`", "power": "`x ^ y`",

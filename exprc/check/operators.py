@@ -7,6 +7,7 @@ of sizes.  Must not know names or scopes but to pass them on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from exprc.check.context import Context, describe
 from exprc.check.meeting import (
@@ -78,8 +79,8 @@ def binary(context: Context, scope: Scope, expression: ast.Binary, left: Value, 
 def compare(context: Context, scope: Scope, expression: ast.Compare, values: list[Value]) -> Value:
     """`a < b <= c`."""
     result: Value | None = None
-    operands = [Operand(value, written) for value, written in zip(values, expression.operands)]
-    for name, left, right in zip(expression.ops, operands, operands[1:]):
+    operands = [Operand(value, written) for value, written in zip(values, expression.operands, strict=True)]
+    for name, (left, right) in zip(expression.ops, pairwise(operands), strict=True):
         place = Place(f"`{name}`", between(left.span, right.span, name), scope)
         step = elementwise(context, place, _INFIX[name], [left, right])
         if result is None:
@@ -100,9 +101,9 @@ def logical(context: Context, scope: Scope, expression: ast.Logical, left: Value
 
 def choose(context: Context, scope: Scope, expression: ast.If, values: list[Value]) -> Value:
     """`if c then a else b`."""
-    condition, then, otherwise = values
+    condition = values[0]
     written = (expression.condition, expression.then, expression.otherwise)
-    operands = [Operand(value, part) for value, part in zip(values, written)]
+    operands = [Operand(value, part) for value, part in zip(values, written, strict=True)]
     place = Place("`if`", Span(expression.span.source, expression.span.start, expression.span.start + 2), scope)
     if condition.node is None or not expect_truth(context, place, operands[0]):
         return POISON
@@ -125,7 +126,7 @@ def transposed(value: Value) -> Value:
 
 def stacked(context: Context, scope: Scope, expression: ast.ArrayLiteral, values: list[Value]) -> Value:
     """`[a, b, c]`: entries of one shape along a new first axis."""
-    operands = [Operand(value, written) for value, written in zip(values, expression.items)]
+    operands = [Operand(value, written) for value, written in zip(values, expression.items, strict=True)]
     place = Place("`[ ]`", expression.span, scope)
     if not values or len(values) > MOST_ENTRIES:
         what = "an empty array" if not values else f"an array literal of more than {MOST_ENTRIES} entries"

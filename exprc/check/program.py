@@ -231,7 +231,7 @@ def _check_definition(context: Context, parts: Parts, statement: ast.Definition,
     if role == "density":
         not_built(context, context.globals, "`density`", statement.targets[0])
         values, role = [POISON] * len(values), "loss"
-    for target, value in zip(statement.targets, values):
+    for target, value in zip(statement.targets, values, strict=True):
         name = target.name
         if role == "loss" and value.node is not None and not _is_loss(context, name, statement, value):
             value = POISON
@@ -301,7 +301,8 @@ def _check_function(context: Context, parts: Parts, statement: ast.FunctionDecl,
             sound = False
         seen[parameter.name.text] = parameter.name
     declared = [p.type for p in statement.parameters if p.type is not None] + list(statement.returns or ())
-    sound = all([declared_dtype(context, type) is not None for type in declared]) and sound
+    known = [declared_dtype(context, type) is not None for type in declared]
+    sound = sound and all(known)
     if isinstance(statement.body, ast.Block):
         not_built(context, context.globals, "a function with a block", statement.body)
         sound = False

@@ -59,8 +59,8 @@ def visit_scan(context: Context, scope: Scope, expression: ast.Scan) -> Visit:
         step = yield from _visit_body(context, scope, expression, states, sequences)
         if any(value.node is None for value in (*step.next, *step.emit)):
             return POISON
-        risen = [_risen(state, after) for state, after in zip(states, step.next)]
-        if all(one is two for one, two in zip(risen, states)):
+        risen = [_risen(state, after) for state, after in zip(states, step.next, strict=True)]
+        if all(one is two for one, two in zip(risen, states, strict=True)):
             break
         context.report.take_back(mark)
         states = risen
@@ -133,7 +133,7 @@ def _range(context: Context, scope: Scope, written: ast.Range) -> Any:
     ends = yield from values_of(context, scope, (written.start, written.stop))
     if any(end.node is None for end in ends):
         return POISON
-    for end, part in zip(ends, (written.start, written.stop)):
+    for end, part in zip(ends, (written.start, written.stop), strict=True):
         if end.size is None or end.known.dtype != I64:
             context.report.error(
                 "E0310",
@@ -160,7 +160,7 @@ def _length(context: Context, scope: Scope, expression: ast.Scan, sequences: lis
     if any(sequence.node is None for sequence in sequences):
         return None
     operands = [
-        Operand(sequence, written.value) for sequence, written in zip(sequences, expression.sequences)
+        Operand(sequence, written.value) for sequence, written in zip(sequences, expression.sequences, strict=True)
     ]
     first = operands[0].value.known.shape[0]
     for other in operands[1:]:
@@ -188,10 +188,10 @@ def _visit_body(
     """Within a visitor: the body, with states of these types."""
     region = Region(scope.region)
     inner = scope.inner(region)
-    for state, written in zip(states, expression.states):
+    for state, written in zip(states, expression.states, strict=True):
         value = Value(region.parameter(state.known.type), state.weak)
         inner.names[written.name.text] = Binding(written.name.text, value, written.name.span, "state")
-    for sequence, part in zip(sequences, expression.sequences):
+    for sequence, part in zip(sequences, expression.sequences, strict=True):
         row = sequence.known.type.with_shape(sequence.known.shape[1:])
         element = Value(region.parameter(row), sequence.weak)
         inner.names[part.name.text] = Binding(part.name.text, element, part.name.span, "element")
@@ -216,7 +216,7 @@ def _next_states(
 ) -> list[Node] | None:
     """The new states in the types of the states; None after a message."""
     nodes = []
-    for state, after, head, written in zip(states, step.next, expression.states, expression.next):
+    for state, after, head, written in zip(states, step.next, expression.states, expression.next, strict=True):
         before, node = state.known.type, after.known
         operand = Operand(after, written)
         if before.shape != node.shape:
@@ -262,10 +262,10 @@ def _loop(
     """The node of the loop.  Its results are the stacked states, which it emits, and what else is emitted."""
     emitted = [value.known for value in step.emit]
     body = Function(tuple(step.region.types), (*after, *after, *emitted))
-    first = [convert(start.known, state.known.dtype) for start, state in zip(starts, states)]
+    first = [convert(start.known, state.known.dtype) for start, state in zip(starts, states, strict=True)]
     results = scan(body, first, [sequence.known for sequence in sequences], list(step.region.captured), length)
     weak = [state.weak for state in states] + [value.weak for value in step.emit]
-    values = tuple(Value(node, light) for node, light in zip(results[len(states) :], weak))
+    values = tuple(Value(node, light) for node, light in zip(results[len(states) :], weak, strict=True))
     return values[0] if len(values) == 1 else Several(values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -65,9 +66,10 @@ def command(
         text = driver.show(source, options, last)
         say(text.rstrip("\n") + "\n" if show_stage else "")
         return
+    start = time.process_time()  # what Python, the imports and the reading have taken by now
     with progress(f"building {options.name}"):
         report = driver.build(source, options)
-    session().report(getattr(report, "diagnostics", ()))
+    session().report(report.diagnostics)
     show_files(report.files, report.seconds)
     if with_times:
-        show_times(report.timings)
+        show_times((("start", start), *report.timings))

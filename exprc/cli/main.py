@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import time
 from collections.abc import Sequence
 
 import click
@@ -95,8 +94,3 @@ def run(arguments: Sequence[str]) -> int:
 
         report_bug(error, arguments, session)
         return EXIT_BUG
-
-
-def startup_seconds() -> float:
-    """The processor time that Python and our imports took before any stage ran."""
-    return time.process_time()

@@ -11,7 +11,7 @@ from exprc.cli.data import load_data, save_results
 from exprc.cli.files import load_program
 from exprc.cli.options import HELP_NAMES, common_options, file_argument, make_options, names_option, rewrite_options
 from exprc.cli.progress import progress
-from exprc.cli.session import bold, say, session
+from exprc.cli.session import bold, say
 
 
 @click.command("run", context_settings=HELP_NAMES)
@@ -40,7 +40,6 @@ def command(file: str, data: tuple[str, ...], more_data: tuple[str, ...], out: s
     options = make_options(source, **given)
     with progress(f"running {options.name}"):
         results = driver.run(source, options, load_data((*data, *more_data)))
-    session().report(getattr(results, "diagnostics", ()))
     if out:
         save_results(out, results)
     else:

@@ -34,5 +34,6 @@ def _callers(frame: FrameType | None) -> list[FrameType]:
 def _innermost(frames: list[FrameType]) -> str:
     """The stage whose function is the first found, going from callee to caller."""
     driver = sys.modules.get(DRIVER)
-    stages = {stage.run.__code__: str(stage.name) for stage in getattr(driver, "STAGES", ())}
+    functions = [(getattr(stage.run, "__code__", None), str(stage.name)) for stage in getattr(driver, "STAGES", ())]
+    stages = {code: name for code, name in functions if code}
     return next((stages[frame.f_code] for frame in frames if frame.f_code in stages), "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from exprc.check.model import Declaration, Definition, Model
 from exprc.diagnostics import Diagnostic, KnownLimit, UserError
 from exprc.driver.options import Options
@@ -63,6 +61,8 @@ def _refuse_unknown(model: Model, options: Options) -> None:
 
 
 def _unknown(code: str, option: str, name: str, known: list[str], what: str) -> Diagnostic:
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, 1)
     listed = ", ".join(f"`{one}`" for one in known[:8]) or "none"
     hint = (f"did you mean `{near[0]}`?",) if near else ()

@@ -240,8 +240,9 @@ def _shaped(work: Work, target: Target) -> Work:
     shaped = work._replace(lanes=lanes, parts=parts, always_masked=large)
     if not given and len(inner) <= SMALL_BODY:
         copies = _copies(shaped, target, len(inner))
-    if work.reduces_lanes and not large:
-        copies[work.vector] = parts
+    if work.reduces_lanes:
+        copies = _fitting(copies, lanes)
+        copies[work.vector] = 1 if large else parts
     users = _vector_users(shaped)
     return shaped._replace(copies=tuple(copies), splatted=users)
 
@@ -282,17 +283,35 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
         return copies
     if work.reduces_lanes:
         registers = work.parts * len(work.reductions)
+        results = 8 if registers * 8 <= target.registers * 3 // 4 else 2
+        if rows > 0 and results == 8 and _shares(work, rows) and _shares(work, rows - 1):
+            copies[rows - 1], results = 2, 4
         if rows >= 0:
-            copies[rows] = 8 if registers * 8 <= target.registers * 3 // 4 else 2
+            copies[rows] = results
         return copies
     if size > 2:
         return copies
     copies[work.vector] = 4 if target.registers >= 32 else 2
     if rows > 0 and rows == work.vector:
-        row = rows - 1
-        if any(not access.depends >> row & 1 for access in work.accesses[: len(work.access_of)]):
-            copies[row] = 6 if target.registers >= 32 else 4
+        if _shares(work, rows - 1):
+            copies[rows - 1] = 6 if target.registers >= 32 else 4
     return copies
+
+
+def _shares(work: Work, position: int) -> bool:
+    """Whether steps of an axis that are done at once share a vector that is loaded."""
+    loaded = [work.accesses[number].depends for number in work.access_of.values()]
+    return any(depends >> work.vector & 1 and not depends >> position & 1 for depends in loaded)
+
+
+def _fitting(copies: list[int], lanes: int) -> list[int]:
+    """Powers of two whose product is at most the lanes: results that share a register while their lanes are combined."""
+    fitting = []
+    for count in copies:
+        power = min(1 << (count.bit_length() - 1), lanes)
+        lanes //= power
+        fitting.append(power)
+    return fitting
 
 
 def unit_stride(work: Work, access: Access) -> bool:

@@ -124,6 +124,7 @@ def _run(
         "-znoexecstack",
         "-zrelro",
         "-znow",
+        "-znoseparate-code",
     ]
     if linker.kind == _COMPILER:
         options = ["-nostdlib", *(f"-Wl,{option}" for option in options)]

@@ -16,6 +16,8 @@ from exprc.printing.products import show_contraction
 
 ATOM, POSTFIX, PREFIX_POWER = 20, 10, 8  # precedences; operators have those of their entries
 LONG, MOST_TEXT = 24, 4000
+CAST, NEG, MUL = TABLE["cast"], TABLE["neg"], TABLE["mul"]
+SIGN_PASSES = frozenset((MUL, TABLE["div"], TABLE["contract"]))  # -(a * b) is (-a) * b
 
 
 class Formula(NamedTuple):
@@ -142,17 +144,30 @@ def number_piece(value: float | int | bool, dtype: str, minus_zero: bool) -> Pie
 
 def _elementwise(node: Node, arguments: list[Piece]) -> Piece:
     op = node.op
-    if op.name in ("cast",):
+    if op is CAST:
+        if node.args[0].op is leaves.SIZE:
+            return arguments[0]  # sizes take the dtype that they meet
         return Piece(f"{node.attrs[0]}({arguments[0].text})")
     if not op.infix:
         return Piece(f"{op.name}({', '.join(a.text for a in arguments)})")
     level = op.precedence
     if len(arguments) == 1:
+        inner = node.args[0]
+        if op is NEG and inner.op in SIGN_PASSES and arguments[0].precedence == inner.op.precedence:
+            return Piece(f"-{arguments[0].text}", arguments[0].precedence)
         space = " " if op.infix.isalpha() else ""
         return Piece(f"{op.infix}{space}{wrapped(arguments[0], level)}", level)
     if level >= PREFIX_POWER:
         return Piece(f"{wrapped(arguments[0], level + 1)}{op.infix}{wrapped(arguments[1], level)}", level)
-    return Piece(f"{wrapped(arguments[0], level)} {op.infix} {wrapped(arguments[1], level + 1)}", level)
+    if op is MUL and _is_word(arguments[1]) and not _is_word(arguments[0]):
+        arguments = [arguments[1], arguments[0]]
+    chained = "associative" in op.laws and node.args[1].op is op
+    right = arguments[1].text if chained else wrapped(arguments[1], level + 1)
+    return Piece(f"{wrapped(arguments[0], level)} {op.infix} {right}", level)
+
+
+def _is_word(piece: Piece) -> bool:
+    return piece.precedence == ATOM and "(" not in piece.text
 
 
 def _reduce(node: Node, arguments: list[Piece]) -> Piece:

@@ -41,21 +41,38 @@ class Rewritten(NamedTuple):
     log: tuple[Applied, ...]
 
 
-ALL_RULES: tuple[Rule, ...] = (*IDENTITIES, *STABLE_FORMS, *STABLE_STRUCTURE, *VIEWS, *AXES, *REFLECTIONS)
+class _Pass(NamedTuple):
+    """What one rewriting works with: rules by root, rules for all elementwise nodes, nodes that stay as they are.
+
+    `opaque` are the atoms of closed forms; None where no closed form is asked for.
+    """
+
+    table: dict[Op, list[Rule]]
+    everywhere: tuple[Rule, ...]
+    opaque: frozenset[Node] | None
+    frozen: frozenset[Node]
+
+
+GROUPS = (SIMPLIFY, STABILIZE, STRUCTURE)
+ALL_RULES: tuple[Rule, ...] = (
+    *IDENTITIES, *STABLE_FORMS, *STABLE_STRUCTURE, *VIEWS, *AXES, *ELEMENTWISE_RULES, *REFLECTIONS,
+)  # fmt: skip
 
 
 def simplify(roots: Sequence[Node], settings: Settings = Settings()) -> Rewritten:
     """Folding, identities, stable forms and views: what is done to every program, before and after derivatives."""
-    return _fixed_point(tuple(roots), _table((SIMPLIFY, STABILIZE, STRUCTURE), settings), settings, None)
+    return _fixed_point(tuple(roots), _Pass(_table(GROUPS, settings), _elementwise_rules(settings), None, frozenset()))
 
 
 def close(roots: Sequence[Node], names: frozenset[Node] = frozenset(), settings: Settings = Settings()) -> Rewritten:
     """The closed form of derivatives: `simplify`, and regions of arithmetic in their shortest form.
 
-    Nodes in `names` are definitions of the program: they are not taken apart.
+    Nodes in `names` are definitions of the program, in final form: they are not taken apart, and all that they are made
+    of stays as it is.
     """
     opaque = None if CLOSED_FORM in settings.without else names
-    return _fixed_point(tuple(roots), _table((SIMPLIFY, STABILIZE, STRUCTURE), settings), settings, opaque)
+    frozen = frozenset(toposort(names))
+    return _fixed_point(tuple(roots), _Pass(_table((*GROUPS, CLOSED_FORM), settings), _elementwise_rules(settings), opaque, frozen))
 
 
 def expand_composites(roots: Sequence[Node]) -> tuple[Node, ...]:
@@ -83,82 +100,63 @@ def _expand_step(node: Node, args: tuple[Node, ...]) -> Node:
 def _table(groups: tuple[str, ...], settings: Settings) -> dict[Op, list[Rule]]:
     table: dict[Op, list[Rule]] = {}
     for rule in ALL_RULES:
+        if rule.root is None:
+            continue
         if rule.group in groups and rule.group not in settings.without and rule.name not in settings.without:
             table.setdefault(rule.root, []).append(rule)
     return table
 
 
-def _fixed_point(
-    roots: tuple[Node, ...], table: dict[Op, list[Rule]], settings: Settings, opaque: frozenset[Node] | None
-) -> Rewritten:
+def _fixed_point(roots: tuple[Node, ...], work: _Pass) -> Rewritten:
     log: list[Applied] = []
-    everywhere = _elementwise_rules(settings)
     for _ in range(MOST_PASSES):
-        following = _one_pass(roots, table, everywhere, opaque, log, settings)
+        following = _one_pass(roots, work, log)
         if following == roots:
             break
         roots = following
     return Rewritten(roots, tuple(log))
 
 
-def _elementwise_rules(settings: Settings) -> list[Rule]:
-    return [
-        Rule(name, group, kind, why, None, before, after, None, function)  # type: ignore[arg-type]
-        for name, group, kind, function, before, after, why in ELEMENTWISE_RULES
-        if group not in settings.without and name not in settings.without
-    ]
+def _elementwise_rules(settings: Settings) -> tuple[Rule, ...]:
+    return tuple(
+        rule for rule in ELEMENTWISE_RULES if rule.group not in settings.without and rule.name not in settings.without
+    )
 
 
-def _one_pass(
-    roots: tuple[Node, ...],
-    table: dict[Op, list[Rule]],
-    everywhere: list[Rule],
-    opaque: frozenset[Node] | None,
-    log: list[Applied],
-    settings: Settings,
-) -> tuple[Node, ...]:
-    heads = _region_heads(roots, opaque) if opaque is not None else frozenset()
+def _one_pass(roots: tuple[Node, ...], work: _Pass, log: list[Applied]) -> tuple[Node, ...]:
+    heads = _region_heads(roots, work.opaque) if work.opaque is not None else frozenset()
 
     def step(node: Node, args: tuple[Node, ...]) -> Node:
         if node.kind == SCAN:
-            return _rewrite_body(node, args, table, settings, opaque, log)
+            return _rewrite_body(node, args, work, log)
         current = node if args == node.args else make(node.op, args, node.attrs)
         for _ in range(MOST_STEPS):
-            replaced = _apply_one(current, table, everywhere, log)
+            replaced = _apply_one(current, work, log)
             if replaced is None:
                 break
             current = replaced
-        if opaque is not None and node in heads:
-            collected = collect(current, opaque - {node, current}, REFLECTIONS)
+        if work.opaque is not None and node in heads:
+            collected = collect(current, work.opaque - {node, current}, REFLECTIONS)
             current = collected if collected is not None else current
         return current
 
-    return rebuild(roots, step)
+    return rebuild(roots, step, {node: node for node in work.frozen})
 
 
-def _rewrite_body(
-    node: Node,
-    args: tuple[Node, ...],
-    table: dict[Op, list[Rule]],
-    settings: Settings,
-    opaque: frozenset[Node] | None,
-    log: list[Applied],
-) -> Node:
+def _rewrite_body(node: Node, args: tuple[Node, ...], work: _Pass, log: list[Applied]) -> Node:
     body: Function = node.attrs[0]
-    inner = _fixed_point(body.results, table, settings, opaque)
+    inner = _fixed_point(body.results, work._replace(frozen=frozenset()))
     log.extend(inner.log)
     return make(node.op, args, (Function(body.parameters, inner.roots), *node.attrs[1:]))
 
 
-def _apply_one(
-    node: Node, table: dict[Op, list[Rule]], everywhere: list[Rule], log: list[Applied]
-) -> Node | None:
+def _apply_one(node: Node, work: _Pass, log: list[Applied]) -> Node | None:
     folded = fold(node)
     if folded is not None:
         return folded
-    rules = table.get(node.op, ())
-    for rule in (*rules, *everywhere) if node.kind == ELEMENTWISE else rules:
-        replaced = rule.apply(node)
+    rules = work.table.get(node.op, ())
+    for rule in (*rules, *work.everywhere) if node.kind == ELEMENTWISE else rules:
+        replaced = rule.apply(node, work.opaque or frozenset())
         if replaced is not None and replaced is not node:
             log.append(Applied(rule, node, replaced))
             return replaced

@@ -21,7 +21,7 @@ _FOLDED = {
     TABLE["mul"]: operator.mul,
     TABLE["neg"]: operator.neg,
     TABLE["div"]: operator.truediv,
-    TABLE["sqrt"]: math.sqrt,
+    TABLE["sqrt"]: lambda value: _exact_root(value),
     TABLE["abs"]: abs,
 }
 
@@ -40,11 +40,19 @@ def fold(node: Node) -> Node | None:
         return None
     try:
         result = function(*values)
-    except (ZeroDivisionError, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         return None
     if node.dtype in FLOATS and (math.isnan(result) or math.isinf(result)):
         return None
     return leaves.full(result, node.shape, node.dtype)
+
+
+def _exact_root(value: float) -> float:
+    """The root where it is a whole number; others keep their form, which a reader knows."""
+    root = math.sqrt(value)
+    if root != int(root) or root * root != value:
+        raise ValueError(value)
+    return root
 
 
 def _fold_cast(node: Node) -> Node | None:

@@ -15,10 +15,12 @@ from exprc.ops import TABLE
 from exprc.ops.arithmetic import add, div, mul, neg, sub
 from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
+from exprc.ops.table import broadcast_to
 from exprc.rewrite.rule import Rule
 
 MOST_REGION, MOST_TERMS, MOST_POWER = 60, 24, 4
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
+BROADCAST, SQRT = TABLE["broadcast"], TABLE["sqrt"]
 ARITHMETIC = frozenset((ADD, SUB, MUL, DIV, NEG, POWER))
 
 Monomial = tuple[tuple[int, int], ...]  # (number of the atom, power), sorted
@@ -26,11 +28,11 @@ Polynomial = dict[Monomial, float]
 
 
 class Atoms(NamedTuple):
-    """The atoms of a region in order of first use, and the polynomials of those that are sums."""
+    """The atoms of a region in order of first use, and the polynomials of those that are sums, by node."""
 
     nodes: list[Node]
     numbers: dict[Node, int]
-    sums: dict[int, Polynomial]
+    sums: dict[Node, Polynomial]
 
     def number(self, node: Node) -> int:
         if node not in self.numbers:
@@ -46,18 +48,17 @@ def collect(node: Node, opaque: frozenset[Node], reflections: Sequence[Rule]) ->
     region = _region(node, opaque)
     if region is None:
         return None
-    atoms = Atoms([], {}, {})
-    found = _expand(region, atoms, opaque, reflections)
-    if found is None:
-        return None
     best, best_cost = None, _cost(node, frozenset(region))
-    for polynomial in (found, _common_denominator(found, atoms)):
-        if polynomial is None or len(polynomial) > MOST_TERMS:
-            continue
-        candidate = _build(polynomial, atoms, node)
-        cost = _cost(candidate, None, frozenset(atoms.nodes))
-        if cost < best_cost:
-            best, best_cost = candidate, cost
+    for multiply_out in (True, False):
+        atoms = Atoms([], {}, {})
+        found = _expand(region, atoms, opaque, reflections, multiply_out)
+        for polynomial in (found, _common_denominator(found, atoms)):
+            if polynomial is None or len(polynomial) > MOST_TERMS:
+                continue
+            candidate = broadcast_to(_build(_without_roots(polynomial, atoms), atoms, node), node.shape)
+            cost = _cost(candidate, None, frozenset(atoms.nodes) - atoms.sums.keys())
+            if cost < best_cost:
+                best, best_cost = candidate, cost
     return best
 
 
@@ -75,17 +76,26 @@ def _region(root: Node, opaque: frozenset[Node]) -> list[Node] | None:
             if len(seen) > MOST_REGION:
                 return None
             stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args) if a.op in ARITHMETIC and a not in opaque)
+            stack.extend((a, False) for a in reversed(node.args) if _inside(a, opaque))
     return order
 
 
+def _inside(node: Node, opaque: frozenset[Node]) -> bool:
+    """Whether a node belongs to the region of its reader: unnamed arithmetic, and scalars of it that are spread."""
+    if node.op is BROADCAST and not node.args[0].shape:
+        node = node.args[0]
+    return node.op in ARITHMETIC and node not in opaque
+
+
 def _expand(
-    region: list[Node], atoms: Atoms, opaque: frozenset[Node], reflections: Sequence[Rule]
-) -> Polynomial | None:
+    region: list[Node], atoms: Atoms, opaque: frozenset[Node], reflections: Sequence[Rule], multiply_out: bool
+) -> Polynomial:
     done: dict[Node, Polynomial] = {}
     for node in region:
         arguments = [done[a] if a in done else _atom(a, atoms, opaque, reflections) for a in node.args]
-        result = _combine(node, arguments, atoms)
+        if node.op is MUL and not multiply_out and all(len(argument) > 1 for argument in arguments):
+            arguments = [_as_factors(argument, atoms, node) for argument in arguments]
+        result = arguments[0] if node.op is BROADCAST else _combine(node, arguments, atoms)
         if result is None or len(result) > MOST_TERMS:
             result = {((atoms.number(node), 1),): 1.0}
         done[node] = result
@@ -93,6 +103,8 @@ def _expand(
 
 
 def _atom(node: Node, atoms: Atoms, opaque: frozenset[Node], reflections: Sequence[Rule]) -> Polynomial:
+    if node.op is BROADCAST and not node.args[0].shape:
+        (node,) = node.args  # a scalar is one atom, spread or not
     value = constant_value(node)
     if value is not None and not isinstance(value, bool):
         return {(): float(value)} if value else {}
@@ -102,7 +114,7 @@ def _atom(node: Node, atoms: Atoms, opaque: frozenset[Node], reflections: Sequen
                 replaced = rule.apply(node)
                 if replaced is not None:
                     region = _region(replaced, opaque)
-                    inner = _expand(region, atoms, opaque, ()) if region else None
+                    inner = _expand(region, atoms, opaque, (), True) if region else None
                     if inner is not None:
                         return inner
     return {((atoms.number(node), 1),): 1.0}
@@ -163,7 +175,7 @@ def _inverse(polynomial: Polynomial, node: Node, atoms: Atoms) -> Polynomial | N
     if not polynomial:
         return None
     number = atoms.number(node)
-    atoms.sums[number] = polynomial
+    atoms.sums[node] = polynomial
     return {((number, -1),): 1.0}
 
 
@@ -177,8 +189,23 @@ def _power(node: Node, base: Polynomial, atoms: Atoms) -> Polynomial | None:
     if not base:
         return None
     number = atoms.number(node.args[0])
-    atoms.sums[number] = base
+    atoms.sums[node.args[0]] = base
     return {((number, int(exponent)),): 1.0}
+
+
+def _as_factors(polynomial: Polynomial, atoms: Atoms, like: Node) -> Polynomial:
+    """A sum as one term: what its terms have in common, times an atom that is the rest."""
+    over = _common_denominator(polynomial, atoms)
+    if over is not None and len(over) <= len(polynomial):
+        polynomial = over
+    common, content = _common_factor(polynomial), _content(polynomial)
+    inverse = tuple((atom, -p) for atom, p in common)
+    rest = {_times(m, inverse): c / content for m, c in polynomial.items()}
+    if len(rest) < 2:
+        return polynomial
+    node = _build(rest, atoms, like)
+    atoms.sums[node] = rest
+    return {_times(common, ((atoms.number(node), 1),)): content}
 
 
 def _common_denominator(polynomial: Polynomial, atoms: Atoms) -> Polynomial | None:
@@ -198,12 +225,28 @@ def _common_denominator(polynomial: Polynomial, atoms: Atoms) -> Polynomial | No
         }
         for atom, least in divisors.items():
             for _ in range(powers.get(atom, 0) - least):
-                term = _product(term, atoms.sums.get(atom, {((atom, 1),): 1.0})) if term is not None else None
+                term = _product(term, atoms.sums.get(atoms.nodes[atom], {((atom, 1),): 1.0})) if term is not None else None
         if term is None:
             return None
         total = _sum(total, term, 1.0)
     over = tuple(sorted(divisors.items()))
     return {_times(monomial, over): coefficient for monomial, coefficient in total.items()}
+
+
+def _without_roots(polynomial: Polynomial, atoms: Atoms) -> Polynomial:
+    """Even powers of roots of constants as constants: 1 / sqrt(2)^2 is 1/2."""
+    total: Polynomial = {}
+    for monomial, coefficient in polynomial.items():
+        kept = []
+        for atom, p in monomial:
+            node = atoms.nodes[atom]
+            square = constant_value(node.args[0]) if node.op is SQRT else None
+            if square and abs(p) > 1:
+                half = int(p / 2)
+                coefficient, p = coefficient * float(square) ** half, p - 2 * half
+            kept.append((atom, p))
+        total = _sum(total, {tuple((atom, p) for atom, p in kept if p): coefficient}, 1.0)
+    return total
 
 
 # ---- back to nodes
@@ -256,16 +299,16 @@ def _add_term(total: Node | None, monomial: Monomial, coefficient: float, atoms:
 def _monomial(monomial: Monomial, coefficient: float, atoms: Atoms, like: Node) -> Node:
     negative = coefficient < 0 and coefficient != 0
     size = abs(coefficient)
-    result = full(size, like.shape, like.dtype) if size != 1 else None
-    for atom, p in monomial:
+    result = full(size, (), like.dtype) if size != 1 else None
+    for atom, p in sorted(monomial, key=lambda power_: bool(atoms.nodes[power_[0]].shape)):
         if p > 0:
             factor = atoms.nodes[atom] if p == 1 else power(atoms.nodes[atom], p)
             result = factor if result is None else mul(result, factor)
     divisor = _divisor(monomial, atoms)
     if divisor is not None:
-        result = div(full(1, like.shape, like.dtype) if result is None else result, divisor)
+        result = div(full(1, (), like.dtype) if result is None else result, divisor)
     if result is None:
-        result = full(1, like.shape, like.dtype)
+        result = full(1, (), like.dtype)
     return neg(result) if negative else result
 
 
@@ -293,7 +336,10 @@ def _cost(root: Node, region: frozenset[Node] | None, atoms: frozenset[Node] = f
     total, seen, stack = 0, {root}, [root]
     while stack:
         node = stack.pop()
-        inside = node in region if region is not None else node.op in ARITHMETIC and node not in atoms
+        if region is not None:
+            inside = node in region
+        else:
+            inside = (node.op in ARITHMETIC or node.op is BROADCAST) and node not in atoms
         constant = constant_value(node) is not None
         total += 0 if constant else _own_cost(node)
         for argument in node.args if inside or node is root else ():

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from exprc.ir.node import Node
 from exprc.ir.op import ELEMENTWISE, Op
+from exprc.ir.types import F64, Type
 from exprc.ops import leaves
 from exprc.ops.leaves import constant_value, placeholder
 from exprc.ops.table import apply
-from exprc.ir.types import F64, Type
+from exprc.rewrite.fold import fold
 
 EXACT, ROUNDING, IMPROVING = "exact", "rounding", "improving"
 SIMPLIFY, STABILIZE, STRUCTURE, CLOSED_FORM = "simplify", "stabilize", "structure", "closed form"
@@ -33,19 +34,19 @@ class Rule(NamedTuple):
     group: str
     kind: str  # exact | rounding | improving
     why: str
-    root: Op
+    root: Op | None  # None: any elementwise operation
     before: Node | str
     after: Node | str
     when: Callable[[Bindings], bool] | None = None
     function: Callable[[Node], Node | None] | None = None
 
-    def apply(self, node: Node) -> Node | None:
-        """The replacement of a node, or None where the rule does not fit."""
+    def apply(self, node: Node, opaque: frozenset[Node] = frozenset()) -> Node | None:
+        """The replacement of a node, or None where the rule does not fit; patterns do not look into `opaque` nodes."""
         if self.function is not None:
             return self.function(node)
         assert isinstance(self.before, Node) and isinstance(self.after, Node)
         bindings: Bindings = {}
-        if not match(self.before, node, bindings) or (self.when is not None and not self.when(bindings)):
+        if not match(self.before, node, bindings, opaque) or (self.when is not None and not self.when(bindings)):
             return None
         return instantiate(self.after, bindings, node)
 
@@ -55,7 +56,7 @@ def wildcard(label: str) -> Node:
     return placeholder(label, Type(F64))
 
 
-def match(pattern: Node, node: Node, bindings: Bindings) -> bool:
+def match(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Node] = frozenset()) -> bool:
     """Whether a node has the form of a pattern; fills the bindings.  Patterns are small: recursion is bounded."""
     if pattern.op is leaves.PLACEHOLDER:
         return bindings.setdefault(pattern, node) is node
@@ -65,13 +66,19 @@ def match(pattern: Node, node: Node, bindings: Bindings) -> bool:
     if pattern.op is not node.op or pattern.attrs != node.attrs:
         return False
     kept = dict(bindings)
-    if all(match(p, n, bindings) for p, n in zip(pattern.args, node.args)):
+    if all(_match_argument(p, n, bindings, opaque) for p, n in zip(pattern.args, node.args)):
         return True
     if "commutative" in node.op.laws:
         bindings.clear()
         bindings.update(kept)
-        return all(match(p, n, bindings) for p, n in zip(pattern.args, reversed(node.args)))
+        return all(_match_argument(p, n, bindings, opaque) for p, n in zip(pattern.args, reversed(node.args)))
     return False
+
+
+def _match_argument(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Node]) -> bool:
+    if node in opaque and pattern.op is not leaves.PLACEHOLDER:
+        return False
+    return match(pattern, node, bindings, opaque)
 
 
 def instantiate(pattern: Node, bindings: Bindings, like: Node) -> Node:
@@ -82,7 +89,8 @@ def instantiate(pattern: Node, bindings: Bindings, like: Node) -> Node:
         return leaves.full(pattern.attrs[1], like.shape, like.dtype)
     arguments = [instantiate(argument, bindings, like) for argument in pattern.args]
     if pattern.kind == ELEMENTWISE:
-        return apply(pattern.op, *arguments)
+        result = apply(pattern.op, *arguments)
+        return fold(result) or result
     assert pattern.op.build is not None
-    result: Node = pattern.op.build(*arguments)
-    return result
+    built: Node = pattern.op.build(*arguments)
+    return built

@@ -42,10 +42,12 @@ IDENTITIES = (
     rule("negative_factor", SIMPLIFY, EXACT, mul(neg(X), Y), neg(mul(X, Y)), "the sign moves out of a product"),
     rule("negative_dividend", SIMPLIFY, EXACT, div(neg(X), Y), neg(div(X, Y)), "the sign moves out of a quotient"),
     rule("negative_divisor", SIMPLIFY, EXACT, div(X, neg(Y)), neg(div(X, Y)), "the sign moves out of a quotient"),
-    rule("minus_constant_factor", SIMPLIFY, EXACT, neg(mul(C, X)), mul(neg(C), X), "the sign joins the constant",
+    rule("minus_constant_factor", CLOSED_FORM, EXACT, neg(mul(C, X)), mul(neg(C), X), "the sign joins the constant",
          lambda b: _constants(b) and _not_constant(b)),
     rule("two_factors", SIMPLIFY, ROUNDING, mul(C, mul(D, X)), mul(mul(C, D), X), "constants meet",
          lambda b: _constants(b) and _not_constant(b)),
+    rule("constant_first", SIMPLIFY, ROUNDING, mul(X, mul(C, Y)), mul(C, mul(X, Y)), "constants meet in front",
+         lambda b: _constants(b) and _not_constant(b) and constant_value(b[Y]) is None),
     rule("not_not", SIMPLIFY, EXACT, not_(not_(X)), X, "two negations cancel"),
     rule("same_choice", SIMPLIFY, EXACT, where(C, X, X), X, "both branches are the same"),
 )  # fmt: skip

@@ -368,6 +368,7 @@ AXES = (
 )  # fmt: skip
 
 ELEMENTWISE_RULES = (
-    ("spread_later", STRUCTURE, EXACT, spread_later, "f(broadcast(x))", "broadcast(f(x))", "work on fewer entries"),
-    ("sign_of_argument", STRUCTURE, EXACT, negative_of_odd, "f(-x)", "-f(x) or f(x)", "f is odd or even"),
-)
+    _rule("spread_later", STRUCTURE, EXACT, None, spread_later, "f(broadcast(x))", "broadcast(f(x))",
+          "work on fewer entries"),
+    _rule("sign_of_argument", STRUCTURE, EXACT, None, negative_of_odd, "f(-x)", "-f(x) or f(x)", "f is odd or even"),
+)  # fmt: skip

@@ -1,6 +1,6 @@
 """log and its like: x = 2^k (1 + f) with f in [-1/4, 1/2), taken apart by integer arithmetic, and a polynomial in f.
 
-There is no division.  The range of f is such that log1p finds its f, 2^-k x + (2^-k - 1), without rounding.
+There is no division.  The range of f is such that the f of log1p, 2^-k x + (2^-k - 1), is exact but at one point.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def log1mexp(b: Builder, x: int) -> int:
     """log(1 - e^x) for x <= 0: log(-expm1(x)) near zero, log1p(-exp(x)) further down."""
     zero, minus_infinite, nan, middle = constants(b, x, 0.0, -INFINITY, NAN, -0.6875)
     k_near, f_near = split(b, b.neg(expm1(b, x)))
-    k_far, f_far = _split_one_more(b, b.neg(exp(b, x)))
+    k_far, f_far, _ = _split_one_more(b, b.neg(exp(b, x)))
     near = b.lt(middle, x)
     inside = _combine(b, b.select(near, k_near, k_far), b.select(near, f_near, f_far))
     return b.select(b.lt(x, zero), inside, b.select(b.eq(x, zero), minus_infinite, nan))
@@ -86,8 +86,11 @@ def split(b: Builder, x: int) -> tuple[int, int]:
     return b.select(subnormal, lifted, k), b.sub(mantissa, one)
 
 
-def _split_one_more(b: Builder, x: int) -> tuple[int, int]:
-    """k as a float, and f, both exact, of 1 + x = 2^k (1 + f) > 0 and finite."""
+def _split_one_more(b: Builder, x: int) -> tuple[int, int, int]:
+    """k as a float, and f and its error, of 1 + x = 2^k (1 + f) > 0 and finite.
+
+    There is an error only where 1 + x is rounded up to 3/2, into the next interval.
+    """
     form = format_of(b, x)
     one, quarter, minus_one = constants(b, x, 1.0, 0.25, -1.0)
     exponent, field, _ = _fields(b, b.add(one, x))
@@ -95,13 +98,14 @@ def _split_one_more(b: Builder, x: int) -> tuple[int, int]:
     # 2^-k may be subnormal, four times that never is.
     four = b.bitcast(b.add(_bits(b, form, 4.0), minus_k))
     scaled = b.bitcast(b.add(b.bitcast(x), minus_k))
-    return _whole(b, form, exponent, 0.0), b.add(scaled, b.fma(four, quarter, minus_one))
+    return _whole(b, form, exponent, 0.0), *two_sum_ordered(b, b.fma(four, quarter, minus_one), scaled)
 
 
-def _combine(b: Builder, k: int, f: int) -> int:
-    """k log 2 + log(1 + f)."""
+def _combine(b: Builder, k: int, f: int, f_low: int | None = None) -> int:
+    """k log 2 + log(1 + f + f_low)."""
     high_2, low_2 = constants(b, f, *LOG_2[b.dtype(f)])
-    return b.fma(k, high_2, b.add(f, _beyond_linear(b, f, b.mul(k, low_2))))
+    small = b.mul(k, low_2) if f_low is None else b.fma(k, low_2, f_low)
+    return b.fma(k, high_2, b.add(f, _beyond_linear(b, f, small)))
 
 
 def _beyond_linear(b: Builder, f: int, more: int) -> int:

@@ -66,9 +66,12 @@ def _keyword_as_name(s: Situation) -> bool:
         return False
     elif s.lexeme() in ("then", "else", "in", "over", "emit") and s.nearest() in ("if", "then", "in", "scan", "next", "over"):
         return False
-    elif s.is_statement_start():
+    elif s.is_statement_start() or s.kind in DECLARING and s.joined_line() is not None and s.first_on_line() == s.index:
         return False
     lexeme = s.tokens.lexemes[place]
+    if lexeme in s.tokens.keywords_told:
+        return True
+    s.tokens.keywords_told.add(lexeme)
     note = "keywords are reserved; names of operations are not"
     help_ = (f"choose another name, for instance `{lexeme}_`",)
     s.tokens.report("E0108", f"keyword `{lexeme}` used as a name", s.tokens.span(place), "a keyword", (note,), help_)
@@ -99,7 +102,7 @@ def _assignment_in_expression(s: Situation) -> bool:
 
 
 def _unused_expression(s: Situation) -> bool:
-    if s.kind not in (SEPARATOR, END) or not s.after_value or s.nearest() or LITERALS["="] not in s.expected:
+    if s.kind not in (SEPARATOR, END) or s.nearest() or not s.values or type(s.values[-1]) is not list:
         return False
     first = s.values[-1][0]
     last = s.values[-1][-1]
@@ -124,6 +127,14 @@ def _tuple(s: Situation) -> bool:
     opened = Label(s.tokens.span(next(s.pending())), "a parenthesis holds one value", False)
     note = "there are no tuples; a list of entries is an array, `[a, b]`"
     s.tokens.report("E0101", "`,` inside parentheses", s.span(), "", (note,), (), (opened,))
+    return True
+
+
+def _several_values(s: Situation) -> bool:
+    if s.lexeme() != "," or not s.after_value or s.nearest() != "=":
+        return False
+    note = "several names take apart the results of one value, as in `Q, R = qr(A)`"
+    s.tokens.report("E0101", "`,` after the value", s.span(), "", (note,), ("write a line for each name",))
     return True
 
 
@@ -226,7 +237,7 @@ def _adjacent_values(s: Situation) -> bool:
         notes = (f"inside `{opener}` values are separated by commas",)
         help_ = ("write a comma, or `*` for a product",)
         others = (Label(s.tokens.span(bracket), "opened here", False),)
-    elif s.lexeme() in ("if", "scan", "not"):
+    elif s.kind not in (NAME, NUMBER) or STRING in (s.kind, s.previous):
         help_ = ()
     before = s.tokens.lexemes[s.index - 1]
     message = f"{s.found()} directly after `{before}`" if len(before) <= 30 else f"{s.found()} directly after a value"
@@ -270,6 +281,7 @@ _SLIPS: tuple[Callable[[Situation], bool], ...] = (
     _assignment_in_expression,
     _unused_expression,
     _tuple,
+    _several_values,
     _unary_plus,
     _single_quotes,
     _operand_needs_parentheses,

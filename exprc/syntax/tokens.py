@@ -31,8 +31,10 @@ OPERAND_ENDS = terminals(")", "]", "'", "true", "false", "None") | {NAME, NUMBER
 class Tokens:
     """The tokens of a source, `$END` last: `kinds`, `starts`, `ends`, `lexemes` are parallel.
 
-    `docs` maps the start of a statement to the text that documents it.  `spoiled` has the tokens about which something
-    was said already: a syntax error in the same statement is not reported again, nor any from `silent_from` on.
+    `docs` maps the start of a statement to the text that documents it, `spellings` a name to its normal form.
+    `spoiled` has the tokens about which something was said already: an error in the same statement is not told again,
+    nor any from `silent_from` on, nor a keyword of `keywords_told` used as a name.  `failures` has the places at which
+    the parser failed; `open_binders` by id each `x[i in 0..n]`, until it turns out to stand where it is allowed.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class Tokens:
         "docs",
         "ends",
         "failures",
+        "keywords_told",
         "kinds",
         "lexemes",
         "model_doc",
@@ -66,6 +69,7 @@ class Tokens:
         self.silent_from: int | None = None
         self.failures: list[int] = []
         self.open_binders: dict[int, Index] = {}
+        self.keywords_told: set[str] = set()
         self.diagnostics: list[Diagnostic] = []
 
     def span(self, index: int) -> Span:

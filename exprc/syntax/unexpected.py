@@ -117,7 +117,7 @@ def _why(situation: Situation) -> tuple[str, ...]:
     pending = [situation.tokens.lexemes[token] for token in situation.pending_in_statement()]
     notes = [form for lexeme in pending if (form := _form(lexeme, situation, pending))][:1]
     joined = situation.joined_line()
-    if joined is not None:
+    if joined is not None and situation.kind != END:
         notes.append(f"the line before ends with `{situation.tokens.lexemes[joined]}`, so the statement goes on here")
     return tuple(notes)
 
@@ -126,6 +126,8 @@ def _form(lexeme: str, situation: Situation, pending: list[str]) -> str | None:
     """How the form that this token opened goes on."""
     if LITERALS.get(lexeme) in BINARY and lexeme == situation.tokens.lexemes[situation.index - 1]:
         return f"`{lexeme}` stands between two values"
+    if lexeme == "(" and pending[-1] == "fn" and "=" not in pending:
+        return _FORMS["fn"]
     if lexeme == ":" and pending[-1] not in ("input", "param", "fn"):
         return "a slice is `start:stop:step`"
     if lexeme == "in" and pending[-1] == "param":
