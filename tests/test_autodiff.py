@@ -12,7 +12,7 @@ from exprc import ops
 from exprc.autodiff import expand_derivatives, gradient, merge_scans, pullback, pushforward
 from exprc.ir.evaluate import evaluate as interpret
 from exprc.ir.evaluate import resolve
-from exprc.ir.node import Function, Node, toposort
+from exprc.ir.node import Function, Node, substitute, toposort
 from exprc.ir.op import DERIVATIVE, ELEMENTWISE, SCAN
 from exprc.ir.sizes import Size, as_size, dim
 from exprc.ir.types import Type
@@ -333,6 +333,7 @@ EVEN_ROWS = ops.eq(ops.remainder(PLACES, 2), 0)
 NAN_ROWS = ops.where(EVEN_ROWS, 1.0, float("nan"))  # in row 1 and 3
 INFINITE = ops.where(EVEN, 1.0, float("inf"))
 ZERO = ops.where(EVEN, 1.0, 0.0)
+SIGNS = ops.sign(ops.sin(ops.cast(ops.add(PLACES, ops.iota(MATRIX, 1)), "f64")))
 FIRST_COLUMN = ops.eq(ops.iota((D, K), 1), 0)
 NAN_COLUMN = ops.where(FIRST_COLUMN, 1.0, float("nan"))
 
@@ -387,6 +388,29 @@ def chosen_norms(x: Node) -> Node:
     return ops.sqrt(ops.sum_(ops.where(EVEN_ROWS, ops.mul(x, x), 0), 1))
 
 
+def solve_of_some(x: Node, b: Node) -> Node:
+    """Entries of a solution, of which the others have a NaN for a slope."""
+    solution = ops.solve_triangular(lower(x), b)
+    return ops.where(ops.eq(ops.iota((D,)), 0), solution, ops.where(never((D,)), ops.mul(solution, float("nan")), b))
+
+
+def captured_at_times(w: Node, x: Node) -> Node:
+    """A captured value that the last step, which comes first in reverse, does not reach."""
+
+    def step(s: Node, even: Node, v: Node, a: Node) -> list[Node]:
+        return [ops.where(even, ops.add(ops.mul(a, v), s), ops.mul(s, v))]
+
+    types = [row(), Type("bool"), row(), row()]
+    return ops.scan(body_of(types, step), [ops.zeros()], [EVEN, x], [ops.sin(w)], N)[0]
+
+
+def repeated_and_turned(x: Node) -> Node:
+    """A guard that comes back from a broadcast, with its axes in another order than those of its condition."""
+    condition = ops.transpose(ops.broadcast(ops.gt(SIGNS, 0), (N, D, K), (0, 1)), (2, 1, 0))
+    values = ops.broadcast(ops.log(ops.mul(x, ops.transpose(SIGNS))), (K, D, N), (1, 2))
+    return ops.where(condition, ops.mul(values, values), 0)
+
+
 GUARDED = [
     Program("log", lambda x: ops.where(ops.gt(x, 0), ops.log(x), 0), (A,)),
     Program("square root", lambda x: ops.where(ops.gt(x, 0), ops.sqrt(x), ops.sin(x)), (A,)),
@@ -425,6 +449,9 @@ GUARDED = [
     Program("reshape", lambda x: ops.where(ops.gt(flat(x), 0), flat(ops.log(x)), 0), (MATRIX,)),
     Program("step by step", stepwise_scan, ((), A)),
     Program("forgotten states", reset_scan, ((), A)),
+    Program("captured at times", captured_at_times, ((), A)),
+    Program("turned", repeated_and_turned, ((D, N),), 0.5),
+    Program("some of a solution", solve_of_some, (SQUARE, (D,))),
     Program("emits not chosen", chosen_emits, ((D,), MATRIX, SQUARE)),
     Program("last state not chosen", choice_of_last_state, ((), A)),
     Program(
@@ -505,6 +532,17 @@ def test_nan_that_is_chosen_stays_visible() -> None:
     for zero in (0.0, ops.sub(data, data)):
         for found in evaluate(tuple(all_ways(ops.mul(zero, product), x)), leaves):
             assert list(np.isnan(found)) == [True, True, False, False]
+
+
+def test_what_one_row_chooses_does_not_reach_another() -> None:
+    """An infinite weight that row 0 chooses, and row 1 does not."""
+    x = variable("x", (2, 2))
+    weight = ops.where(ops.eq(ops.iota((2, 2)), ops.iota((2, 2), 1)), float("inf"), 1.0)
+    product = ops.matmul(x, weight)
+    chosen = ops.le(ops.iota((2, 2)), ops.iota((2, 2), 1))
+    (found,) = gradient(ops.sum_(ops.where(chosen, ops.exp(ops.neg(product)), 0)), (x,))
+    reached = np.isnan(value(found, {x: np.ones((2, 2))}))
+    assert reached.tolist() == [[True, True], [False, True]]
 
 
 def test_programs_without_choices_get_no_guards() -> None:
@@ -642,6 +680,18 @@ def test_arguments_are_simplified_before_and_results_after() -> None:
     assert [roots[0].op.name for roots in seen] == ["sin", "cos", "cos", "neg"]
 
 
+def test_simplification_may_replace_what_a_name_stands_for() -> None:
+    x = variable("x", ())
+    double, sum_of_two = ops.mul(2.0, x), ops.add(x, x)
+    a = ops.named(double, "a")
+
+    def simplify(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+        return substitute(roots, {double: sum_of_two})
+
+    (found,) = expand_derivatives((ops.grad(ops.mul(a, a), a),), simplify)
+    assert value(found, {x: 3.0}) == 12
+
+
 def test_a_program_without_derivatives_is_left_alone() -> None:
     x = variable("x", (N,))
     root = ops.scan(body_of([row(), row()], lambda s, v: [ops.mul(s, v)]), [ops.zeros()], [x], [], N)[0]
@@ -691,6 +741,8 @@ def test_merged_loops_give_the_same_values(program: Program) -> None:
     roots = (loss, *gradient(loss, nodes))
     merged = merge_scans(roots)
     assert len(loops_in(merged)) <= len(loops_in(roots)) and merge_scans(merged) == merged
+    for body, states, *_ in (loop.attrs for loop in loops_in(merged)):
+        assert len(set(body.results[states:])) == len(body.results) - states
     for before, after in zip(evaluate(roots, leaves), evaluate(merged, leaves), strict=True):
         assert np.array_equal(before, after)
 

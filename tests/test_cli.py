@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,6 +101,8 @@ def test_version(capsys: Captured) -> None:
         ["grad", "model.expr", "E", "--of", "E"],
         ["run", "model.expr", "data.npz"],
         ["explain", "E9999"],
+        ["doc", "sigmiod"],
+        ["grad", "model.expr", "--no-rewrite", "simplfy"],
     ],
     ids=" ".join,
 )
@@ -212,6 +215,54 @@ def test_a_reader_that_stops_reading_is_not_a_bug() -> None:
     assert done.stderr == ""
     assert done.stdout.splitlines()[0].startswith("E0101")
     assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_long_work_shows_its_stage(model: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def work(state: object) -> SimpleNamespace:
+        time.sleep(0.2)
+        return SimpleNamespace(text="done", diagnostics=())
+
+    pretend(monkeypatch, check=lambda source, options: work(source))
+    sys.modules["exprc.driver"].STAGES = (SimpleNamespace(name="schedule", run=work),)
+    for name, seconds in (("PATIENCE", 0.02), ("INTERVAL", 0.02)):
+        monkeypatch.setattr(f"exprc.cli.progress.{name}", seconds)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert run(["check", model]) == 0
+    assert re.match(r"(\r\x1b\[Kchecking model: schedule, \d\.\d s)+\r\x1b\[K$", terminal.getvalue())
+    assert capsys.readouterr().out == "done\n"
+
+
+@needs_pipeline
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 0, "L0107"),
+        (b"\n# only a comment", 0, "L0107"),
+        (b"\0" * 100, 1, "E0112"),
+        (b"\xff\xfep\0a\0", 1, "E0111"),
+        (b"param w : f64\nloss E = w^2" + b" + w" * 250_000, 0, None),
+        (b"param w : f64\nloss E = w^2" + b" + v" * 250_000, 1, "E0201"),
+        (b"(" * 500_000, 1, "E0102"),
+        (b"\x1b]0;title\x07", 1, "E0106"),
+    ],
+    ids=["empty", "comment", "nul", "utf-16", "megabyte", "megabyte of mistakes", "brackets", "controls"],
+)
+def test_strange_files(data: bytes, status: int, code: str | None, tmp_path: Path, capsys: Captured) -> None:
+    program = tmp_path / "strange.expr"
+    program.write_bytes(data)
+    start = time.perf_counter()
+    assert run(["check", str(program)]) == status
+    assert time.perf_counter() - start < 20
+    error = capsys.readouterr().err
+    assert (f"[{code}]" in error) if code else error == ""
+    assert len(error) < 20_000
+    assert not {character for character in error if not character.isprintable()} - {"\n"}
 
 
 # ---- what commands show
@@ -354,7 +405,7 @@ def test_the_help_imports_next_to_nothing() -> None:
 @needs_pipeline
 def test_a_build_imports_only_what_it_needs(model: str) -> None:
     loaded = modules_after("from exprc.cli.main import run\nassert run(['build', 'model.expr', '-o', 'built']) == 0")
-    unwanted = {"numpy", "lark", "exprc.errors", "exprc.cli.render", "importlib.metadata", "json"}
+    unwanted = {"numpy", "lark", "exprc.errors", "exprc.cli.render", "importlib.metadata"}
     assert loaded & unwanted == set()
     assert len(loaded) < 330, len(loaded)
 

@@ -136,9 +136,9 @@ def _visit_operation(context: Context, scope: Scope, expression: ast.Call, op: O
     passed = yield from _visit_arguments(context, scope, expression, op, bound)
     if passed is None or any(operand.value.node is None for operand in passed.operands):
         return POISON
-    size = _extreme_of_sizes(context, scope, expression, op, passed.operands)
-    if size is not None:
-        return size
+    extreme: Value | None = _extreme_of_sizes(context, scope, expression, op, passed.operands)
+    if extreme is not None:
+        return extreme
     place = Place(f"`{op.name}`", expression.function.span, scope)
     if op.kind == ELEMENTWISE:
         return elementwise(context, place, op, passed.operands)

@@ -13,7 +13,7 @@ from exprc.check.scopes import Binding, Region, Scope
 from exprc.check.values import Value
 from exprc.ir.node import Node
 from exprc.ir.sizes import Size
-from exprc.ir.types import Type
+from exprc.ir.types import BOOL, Type
 from exprc.source import Span
 
 
@@ -90,4 +90,12 @@ def leaf_with(context: Context, node: Node, size: Size) -> Binding | None:
 def describe(type: Type) -> str:
     """A type in words: `f64[n, d]`, `a scalar f64`."""
     return str(type) if type.shape else f"a scalar {type.dtype}"
+
+
+def describe_value(value: Value) -> str:
+    """A value in words; a weak one has no dtype of its own."""
+    type = value.known.type
+    if not value.weak or type.dtype == BOOL:
+        return describe(type)
+    return f"an array of shape [{', '.join(str(size) for size in type.shape)}]" if type.shape else "a number"
 

@@ -74,17 +74,11 @@ def elementwise(context: Context, place: Place, op: Op, operands: list[Operand])
 
 
 def _same_shape(nodes: list[Node], shape: tuple[Size, ...]) -> bool:
-    for node in nodes:
-        if node.types[0].shape != shape:
-            return False
-    return True
+    return all(node.types[0].shape == shape for node in nodes)
 
 
 def _all_weak(operands: list[Operand]) -> bool:
-    for operand in operands:
-        if not operand.value.weak:
-            return False
-    return True
+    return all(operand.value.weak for operand in operands)
 
 
 def _split(op: Op, operands: list[Operand]) -> tuple[list[Operand], list[Operand]]:
@@ -223,7 +217,7 @@ def whole(context: Context, place: Place, size: Size) -> Value:
     if number is None:
         return Value(size_leaf(size), True, size)
     if not I64_LEAST <= number <= I64_MOST:
-        shown = str(number) if abs(number) < 10**30 else "about 10^" + str(len(str(abs(number))) - 1)
+        shown = str(number) if abs(number) < 10**30 else f"about 10^{number.bit_length() * 3 // 10}"
         context.report.error(
             "E0105",
             f"the integer constant is {shown} and does not fit i64",

@@ -29,14 +29,14 @@ def report_refusal(context: Context, place: Place, op: Op, operands: list[Operan
     """Tell what the type rule says of the operands."""
     code = _code(op, operands)
     labels = [label for operand in operands for label in _labels(context, place, operand)]
-    labels = list({(label.span.start, label.span.end): label for label in reversed(labels)}.values())[::-1]
-    first = labels[0] if len(operands) == 1 else Label(place.span)
-    others = labels[1:] if len(operands) == 1 else labels
+    primary = Label(place.span)
+    if len(operands) == 1 and op.kind != VIEW:
+        primary, *labels = labels
     context.report.error(
         code,
         f"{place.title} {_MESSAGES[code]}",
-        first._replace(primary=True) if isinstance(first, tuple) else Label(first.span, first.text),
-        *others,
+        Label(primary.span, primary.text),
+        *labels,
         note=str(refusal),
         frame=place.scope.frame,
     )

@@ -84,7 +84,8 @@ def _is_built(context: Context, scope: Scope, expression: ast.Scan) -> bool:
 def _heads_agree(context: Context, scope: Scope, expression: ast.Scan) -> bool:
     """Whether the names of the head differ and there are as many new states as states, else a message."""
     seen: dict[str, ast.Name] = {}
-    for name in [part.name for part in (*expression.states, *expression.sequences)]:
+    names = [state.name for state in expression.states] + [sequence.name for sequence in expression.sequences]
+    for name in names:
         if name.text in seen:
             context.report.error(
                 "E0202",
@@ -162,9 +163,9 @@ def _length(context: Context, scope: Scope, expression: ast.Scan, sequences: lis
     operands = [
         Operand(sequence, written.value) for sequence, written in zip(sequences, expression.sequences, strict=True)
     ]
-    first = operands[0].value.known.shape[0]
+    first: Size = operands[0].value.known.shape[0]
     for other in operands[1:]:
-        size = other.value.known.shape[0]
+        size: Size = other.value.known.shape[0]
         if size != first:
             context.report.error(
                 "E0412",

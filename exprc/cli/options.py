@@ -45,7 +45,7 @@ def common_options(function: Function) -> Function:
 def rewrite_options(function: Function) -> Function:
     """Which rewrites are left out."""
     for option in (
-        click.option("--no-rewrite", "without_rewrites", multiple=True, metavar="NAME",
+        click.option("--no-rewrite", "without_rewrites", multiple=True, metavar="NAME", callback=_known_rewrites,
                      help="Leave out a rule, a class or a group of rewrites. May be repeated."),
         click.option("--no-stabilize", "stabilize", flag_value=False, default=True, type=bool,
                      help="Compute formulas as written, without rewriting them for accuracy."),
@@ -125,6 +125,20 @@ def _known_stage(context: click.Context, parameter: click.Parameter, value: str 
             reason = f"there is no stage {value!r}; the stages are {', '.join(names)}"
             raise click.BadParameter(reason, context, parameter)
     return value
+
+
+def _known_rewrites(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    if values:
+        from exprc.rewrite.engine import ALL_RULES
+
+        known = {name: None for rule in ALL_RULES for name in (rule.group, rule.kind, rule.name)}
+        for value in (value for value in values if value not in known):
+            from difflib import get_close_matches
+
+            near = get_close_matches(value, known, n=3) or sorted({rule.group for rule in ALL_RULES})
+            reason = f"there is no rule, class or group {value!r} of rewrites; near it are {', '.join(near)}"
+            raise click.BadParameter(reason, context, parameter)
+    return values
 
 
 def _refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:

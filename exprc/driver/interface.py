@@ -20,7 +20,8 @@ from exprc.ir.types import Type
 from exprc.ops.leaves import constant_value
 from exprc.package.interface import Argument, Callable, Dim, GradientEntry, Interface, Requirement, Result, requirements_of
 from exprc.package.names import c_name, check_model_name, python_name, symbols
-from exprc.rewrite import expand_composites, simplify
+from exprc.rewrite import Settings, expand_composites, simplify
+from exprc.rewrite.rule import STABILIZE
 from exprc.schedule import kernel
 from exprc.schedule.plan import make_plan
 
@@ -80,7 +81,7 @@ def _plan(
     leaves = {d.name: substitute_sizes((d.node,), sizes)[0] for d in model.declarations}
     inputs = [(f"in_{name}", leaves[name]) for name in callable_.arguments]
     roots = expand_composites([node for _, node in outputs])
-    roots = simplify(roots).roots
+    roots = simplify(roots, Settings(frozenset((STABILIZE,)))).roots  # or it would put the composites together again
     facts = requirements_of(interface, callable_.dims)
     requirements = tuple(kernel.Requirement(r.left, r.relation, r.right, r.line, r.text) for r in facts)
     named = [(f"out_{name}", root) for (name, _), root in zip(outputs, roots)]

@@ -268,6 +268,8 @@ class _Cursor:
                     _apply(values, operators.pop())
             else:
                 _reduce(values, operators, 0)
+                if operators:
+                    raise ValueError("a parenthesis is not closed")
                 (size,) = values
                 return size
             self.position += 1

@@ -283,8 +283,9 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
         return copies
     if work.reduces_lanes:
         registers = work.parts * len(work.reductions)
-        results = 8 if registers * 8 <= target.registers * 3 // 4 else 2
-        if rows > 0 and results == 8 and _shares(work, rows) and _shares(work, rows - 1):
+        several = registers * 8 <= target.registers * 3 // 4
+        results = (8 if any(reduction.panelled for reduction in work.reductions) else 4) if several else 2
+        if rows > 0 and several and _shares(work, rows) and _shares(work, rows - 1):
             copies[rows - 1], results = 2, 4
         if rows >= 0:
             copies[rows] = results

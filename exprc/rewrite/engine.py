@@ -102,9 +102,13 @@ def _table(groups: tuple[str, ...], settings: Settings) -> dict[Op, list[Rule]]:
     for rule in ALL_RULES:
         if rule.root is None:
             continue
-        if rule.group in groups and rule.group not in settings.without and rule.name not in settings.without:
+        if rule.group in groups and _is_on(rule, settings):
             table.setdefault(rule.root, []).append(rule)
     return table
+
+
+def _is_on(rule: Rule, settings: Settings) -> bool:
+    return settings.without.isdisjoint((rule.name, rule.kind, rule.group))
 
 
 def _fixed_point(roots: tuple[Node, ...], work: _Pass) -> Rewritten:
@@ -119,7 +123,7 @@ def _fixed_point(roots: tuple[Node, ...], work: _Pass) -> Rewritten:
 
 def _elementwise_rules(settings: Settings) -> tuple[Rule, ...]:
     return tuple(
-        rule for rule in ELEMENTWISE_RULES if rule.group not in settings.without and rule.name not in settings.without
+        rule for rule in ELEMENTWISE_RULES if _is_on(rule, settings)
     )
 
 
