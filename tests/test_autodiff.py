@@ -389,16 +389,17 @@ def chosen_norms(x: Node) -> Node:
 
 
 def solve_of_some(x: Node, b: Node) -> Node:
-    """Entries of a solution, of which the others have a NaN for a slope."""
-    solution = ops.solve_triangular(lower(x), b)
-    return ops.where(ops.eq(ops.iota((D,)), 0), solution, ops.where(never((D,)), ops.mul(solution, float("nan")), b))
+    """Entries of a solution, of which the others have an infinite slope."""
+    first = ops.eq(ops.iota((D,)), 0)
+    slopes = ops.where(first, 1.0, float("inf"))
+    return ops.where(first, ops.mul(slopes, ops.solve_triangular(lower(x), b)), b)
 
 
 def captured_at_times(w: Node, x: Node) -> Node:
-    """A captured value that the last step, which comes first in reverse, does not reach."""
+    """A captured value that the first step, which comes last in reverse, does not reach."""
 
     def step(s: Node, even: Node, v: Node, a: Node) -> list[Node]:
-        return [ops.where(even, ops.add(ops.mul(a, v), s), ops.mul(s, v))]
+        return [ops.where(even, ops.mul(s, v), ops.add(ops.mul(a, v), s))]
 
     types = [row(), Type("bool"), row(), row()]
     return ops.scan(body_of(types, step), [ops.zeros()], [EVEN, x], [ops.sin(w)], N)[0]
@@ -536,10 +537,11 @@ def test_nan_that_is_chosen_stays_visible() -> None:
 
 def test_what_one_row_chooses_does_not_reach_another() -> None:
     """An infinite weight that row 0 chooses, and row 1 does not."""
-    x = variable("x", (2, 2))
-    weight = ops.where(ops.eq(ops.iota((2, 2)), ops.iota((2, 2), 1)), float("inf"), 1.0)
+    two = (as_size(2), as_size(2))
+    x = variable("x", two)
+    weight = ops.where(ops.eq(ops.iota(two), ops.iota(two, 1)), float("inf"), 1.0)
     product = ops.matmul(x, weight)
-    chosen = ops.le(ops.iota((2, 2)), ops.iota((2, 2), 1))
+    chosen = ops.le(ops.iota(two), ops.iota(two, 1))
     (found,) = gradient(ops.sum_(ops.where(chosen, ops.exp(ops.neg(product)), 0)), (x,))
     reached = np.isnan(value(found, {x: np.ones((2, 2))}))
     assert reached.tolist() == [[True, True], [False, True]]
@@ -752,6 +754,18 @@ def test_a_loss_and_its_gradient_run_a_loop_once_each_way() -> None:
     loss = ops.sum_(ops.square(two_states(h, h, x, w)))
     roots = (loss, *gradient(loss, (h, x, w)))
     assert [node.attrs[-1] for node in loops_in(merge_scans(roots))] == [False, True]
+
+
+def test_loops_that_share_emits_emit_them_once() -> None:
+    x = variable("x", (N,))
+    emits: list[Callable[[Node], list[Node]]] = [lambda s: [ops.exp(s), ops.sin(s)], lambda s: [ops.sin(s), ops.cos(s)]]
+    loops = [
+        ops.scan(body_of([row(), row()], lambda s, v, f=f: [ops.mul(s, v), *f(s)]), [ops.zeros()], [x], [], N)
+        for f in emits
+    ]
+    merged = merge_scans((loops[0][1], loops[0][2], loops[1][1]))
+    (loop,) = loops_in(merged)
+    assert [result.op.name for result in loop.attrs[0].results[1:]] == ["exp", "sin"] and merged[1] is merged[2]
 
 
 # ---- growth

@@ -154,6 +154,31 @@ def test_f32_agrees_with_f64(name: str) -> None:
     np.testing.assert_array_equal(np.isnan(found), np.isnan(exact))
 
 
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_next_to_multiples_of_a_quarter_turn(name: str) -> None:
+    """Convergents of 2^e / (pi/2): the f64 numbers closest to such multiples, of all exponents."""
+    values = [6381956970095103.0 * 2.0**797]
+    with mp.workprec(HUGE_PRECISION):
+        for exponent in range(0, 970, 23):
+            values.extend(m * 2.0**exponent for m in convergent_denominators(mp.mpf(2) ** exponent * 2 / mp.pi))
+        array = np.array(values)
+        error = errors(run(name, array), [CASES[name].exact(mp.mpf(value)) for value in values])
+    assert error.max() <= 12, array[np.argmax(error)]
+    assert np.mean(error <= bound(name, "f64")) > 0.9
+
+
+def convergent_denominators(number: Any) -> list[float]:
+    """Denominators of the continued fraction between 2^20 and 2^53."""
+    before, last, rest = 0, 1, number - mp.floor(number)
+    found = []
+    while rest and last < 2**53:
+        if last > 2**20:
+            found.append(float(last))
+        digit = int(mp.floor(1 / rest))
+        before, last, rest = last, digit * last + before, 1 / rest - digit
+    return found
+
+
 INF, NAN = math.inf, math.nan
 EDGES: dict[str, list[tuple[float, float]]] = {
     "exp": [(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (1e5, INF), (-1e5, 0.0)],
@@ -348,5 +373,6 @@ def test_only_the_instruction_set_is_used() -> None:
         functions.pow(b, x, b.mul(x, x))
     assert {instruction.op for instruction in b.instructions} <= set(INSTRUCTIONS)
     # Conversions between floats and integers do not vectorise on every machine.
-    assert not any(instruction.op == "convert" for instruction in b.instructions)
+    kinds = [(op, dtype, b.dtype(args[0])) for op, args, dtype, _ in b.instructions if op == "convert"]
+    assert {name for _, *pair in kinds for name in pair} <= set(DTYPES)
     verify(b)

@@ -136,6 +136,15 @@ FITS = [
         lambda u: mp.erfc(1 + u),
         {"f64": 18, "f32": 8},
     ),
+    Fit(
+        "ERFC",
+        "(a + 4) exp(a^2) erfc(a) in u = 1 - 8 / (a + 4), for 0 <= a <= 28",
+        quiet(lambda u: (lambda a: (a + 4) * mp.exp(a * a) * mp.erfc(a))(8 / (1 - u) - 4)),
+        mp.mpf(-1),
+        mp.mpf("0.75"),
+        lambda u: (lambda a: 1 / ((a + 4) * mp.exp(a * a) * mp.erfc(a)))(8 / (1 - u) - 4),
+        {"f64": 25, "f32": 12},
+    ),
 ]
 
 
@@ -179,6 +188,43 @@ def rounded(value: Real, bits: int) -> Real:
         return +value
 
 
+# How 1 / (2 pi) is cut for the reduction of large angles, see exprc/scalar/large_angle.py.
+FIRST_EXPONENT, WINDOW_BITS, WINDOWS, WORDS, SCALE = 47, 98, 10, 5, 300
+PART_BITS, PARTS = 29, 7
+
+
+def turn_windows() -> list[list[Real]]:
+    """For each range of exponents of x: 1 / (2 pi) without the bits that make whole turns of x, in words of 53 bits."""
+    windows = []
+    with mp.workprec(1600):
+        turns = 1 / (2 * mp.pi)
+        for window in range(WINDOWS):
+            unit = mp.mpf(2) ** (53 - 1 - FIRST_EXPONENT - WINDOW_BITS * window)
+            windows.append([word * mp.mpf(2) ** SCALE for word in words(turns - mp.floor(turns / unit) * unit, WORDS)])
+    return windows
+
+
+def words(value: Real, count: int) -> list[Real]:
+    """The value as a sum of numbers of 53 bits."""
+    result = []
+    for _ in range(count):
+        result.append(rounded(value, BITS["f64"]))
+        value -= result[-1]
+    return result
+
+
+def turn_parts() -> list[Real]:
+    """1 / (2 pi) in parts of so few bits that their products with an f32 are exact in f64."""
+    parts = []
+    with mp.workprec(400):
+        rest, unit = 1 / (2 * mp.pi), mp.mpf(1)
+        for _ in range(PARTS):
+            unit *= mp.mpf(2) ** -PART_BITS
+            parts.append(mp.floor(rest / unit) * unit)
+            rest -= parts[-1]
+    return parts
+
+
 HEADER = '''"""Polynomial coefficients of the vector math, lowest power first, in hexadecimal.
 
 Written by tools/coefficients.py: change it there.
@@ -200,7 +246,15 @@ def main() -> None:
             sys.stdout.write(f"{entry.name:8} {dtype} {len(coefficients):3} terms, error {bits} bits\n")
             text += f'    "{dtype}": (\n' + "".join(f'        "{float(c).hex()}",\n' for c in coefficients) + "    ),\n"
         text += "}\n\n"
-    TARGET.write_text(text.rstrip() + "\n")
+    text += (
+        "# 1 / (2 pi) times 2^300 for the reduction of large f64, a row for each range of 98 exponents from 2^47 on\n"
+    )
+    text += "TURN_WINDOWS = (\n"
+    for window in turn_windows():
+        text += "    (\n" + "".join(f'        "{float(word).hex()}",\n' for word in window) + "    ),\n"
+    text += ")\n\n# 1 / (2 pi) in parts of 29 bits, for large f32\nTURN_PARTS = (\n"
+    text += "".join(f'    "{float(part).hex()}",\n' for part in turn_parts()) + ")\n"
+    TARGET.write_text(text)
 
 
 if __name__ == "__main__":

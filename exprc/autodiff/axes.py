@@ -54,13 +54,20 @@ def any_over(node: Node, axes: tuple[int, ...]) -> Node:
     Axes along which the node merely repeats itself are taken away instead, unless they are empty, when nothing that
     is guarded has entries either.
     """
-    moved = moved_axes(node)
-    if moved is None or not set(axes) - set(moved):
-        return ops.any_(node, axes) if axes else node
     kept = [axis for axis in range(len(node.shape)) if axis not in axes]
-    inner = any_over(node.args[0], tuple(place for place, axis in enumerate(moved) if axis in axes))
-    places = [kept.index(axis) for axis in moved if axis not in axes]
-    return _place(inner, places, tuple(node.shape[axis] for axis in kept))
+    shape = tuple(node.shape[axis] for axis in kept)
+    # Where each axis of the node that is looked at is found in the result; None where it vanishes.
+    places = [kept.index(axis) if axis in kept else None for axis in range(len(node.shape))]
+    looked_at = 0
+    while None in places and looked_at < _MOST_NODES_LOOKED_AT:
+        moved = moved_axes(node)
+        if moved is None:
+            break
+        node, places = node.args[0], [places[axis] for axis in moved]
+        looked_at += 1
+    vanishing = tuple(axis for axis, place in enumerate(places) if place is None)
+    reduced = ops.any_(node, vanishing) if vanishing else node
+    return _place(reduced, [place for place in places if place is not None], shape)
 
 
 def spread(node: Node, labels: str, wanted: str, sizes: dict[str, Size]) -> Node:

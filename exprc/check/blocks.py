@@ -21,7 +21,7 @@ def visit_locals(context: Context, scope: Scope, statements: tuple[ast.Definitio
     """Within a visitor: the definitions of a block, whose names go into the scope."""
     made: dict[str, ast.Name] = {}
     for statement in statements:
-        result = yield statement.value, scope
+        result = POISON if is_by_entries(context, scope, statement) else (yield statement.value, scope)
         for target, value in zip(statement.targets, take_apart(context, scope, statement, result), strict=True):
             name = target.name
             if name.text in made:
@@ -34,11 +34,6 @@ def visit_locals(context: Context, scope: Scope, statements: tuple[ast.Definitio
 def take_apart(context: Context, scope: Scope, statement: ast.Definition, result: Result) -> list[Value]:
     """A value for each target of a definition; poison, after a message, where they do not match."""
     targets = statement.targets
-    nothing = [POISON] * len(targets)
-    for target in targets:
-        if target.indices is not None:
-            not_built(context, scope, "a definition by its entries", target)
-            return nothing
     if len(targets) == 1:
         return [single(context, scope, statement.value, result)]
     values = result.values if isinstance(result, Several) else (result,)
@@ -52,7 +47,15 @@ def take_apart(context: Context, scope: Scope, statement: ast.Definition, result
             Label(targets[0].span.to(targets[-1].span), counted(len(targets), "name")),
             frame=scope.frame,
         )
-    return nothing
+    return [POISON] * len(targets)
+
+
+def is_by_entries(context: Context, scope: Scope, statement: ast.Definition) -> bool:
+    """Whether a definition has indices on its left, which is told to be not built."""
+    indexed = [target for target in statement.targets if target.indices is not None]
+    for target in indexed:
+        not_built(context, scope, "a definition by its entries", target)
+    return bool(indexed)
 
 
 def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name) -> None:

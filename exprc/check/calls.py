@@ -16,6 +16,7 @@ from exprc.check.derivatives import visit_derivative
 from exprc.check.functions import visit_user_call
 from exprc.check.meeting import Operand, Place, convert, elementwise, meeting_dtype, whole
 from exprc.check.names import CONSTANTS, LAST, is_later, operation, report_later, report_unknown
+from exprc.check.operators import is_small
 from exprc.check.refusals import report_refusal
 from exprc.check.report import quoted
 from exprc.check.scans import last_state
@@ -158,7 +159,8 @@ def _extreme_of_sizes(context: Context, scope: Scope, expression: ast.Call, op: 
     left, right = (operand.value.size for operand in operands)
     if left is None or right is None or any(operand.value.known.dtype != I64 for operand in operands):
         return None
-    return whole(context, Place("", expression.span, scope), rule(left, right))
+    size = rule(left, right)
+    return whole(context, Place("", expression.span, scope), size) if is_small(size) else None
 
 
 def _is_size_pair(op: Op, operands: list[Operand]) -> bool:

@@ -49,7 +49,7 @@ class Context:
         self.globals = Scope(None, Region(), 0, set())
         self.defined = defined
         self.targets = targets  # names with respect to which something is differentiated
-        self.facts: dict[tuple[Size, str, Size], Fact] = {}
+        self.facts: dict[Size, Fact] = {}  # by what is at least 0
         self.origins: dict[Node, Span] = {}
         self.leaves: dict[Node, Binding] = {}  # inputs and params
         self.calls: dict[tuple[object, ...], Value] = {}  # results of calls of user's functions

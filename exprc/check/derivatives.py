@@ -6,7 +6,7 @@ Owns what may be differentiated by what; the graph gets a node that the autodiff
 from __future__ import annotations
 
 from exprc.check.arguments import bind_arguments
-from exprc.check.context import Context, describe
+from exprc.check.context import Context, describe, describe_value
 from exprc.check.fitting import fit_dtype
 from exprc.check.meeting import Operand, convert
 from exprc.check.names import is_taken, name_value
@@ -148,7 +148,7 @@ def _direction(context: Context, scope: Scope, op: Op, operand: Operand, like: O
         context.report.error(
             "E0508",
             f"{what} has the wrong shape",
-            Label(operand.span, f"this is {describe(node.type)}"),
+            Label(operand.span, f"this is {describe_value(operand.value)}"),
             Label(like.span, f"{quoted(like.span)} is {describe(wanted.type)}"),
             note=f"in `{op.name}` the {what} has the shape of {quoted(like.span)}",
             frame=scope.frame,

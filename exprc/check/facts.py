@@ -18,37 +18,32 @@ def require_at_most(context: Context, span: Span, least: Size, most: Size) -> bo
         return True
     if always_negative(difference):
         return False
-    _record(context, span, least, "<=", most)
-    return True
-
-
-def require_equal(context: Context, span: Span, left: Size, right: Size) -> bool:
-    """Whether two sizes may be equal; where that depends on sizes it becomes a fact."""
-    difference = left - right
-    if difference == ZERO:
-        return True
-    if difference.constant is not None:
-        return False
-    _record(context, span, left, "==", right)
+    if difference not in context.facts:
+        left, right = _balanced(difference)
+        context.facts[difference] = Fact(left, "<=", right, span.line, " ".join(span.text.split()))
     return True
 
 
 def never_negative(size: Size) -> bool:
     """Whether a size is at least 0 whatever the dims are, which are at least 0 themselves."""
-    return all(coefficient > 0 and _is_plain(monomial) for monomial, coefficient in size.terms)
+    pending = [size]
+    while pending:
+        for monomial, coefficient in pending.pop().terms:
+            if coefficient < 0:
+                return False
+            for atom, _ in monomial:
+                if not isinstance(atom, str):
+                    pending.extend(atom.arguments)
+    return True
 
 
 def always_negative(size: Size) -> bool:
     """Whether a size is below 0 whatever the dims are."""
-    below = all(coefficient < 0 and _is_plain(monomial) for monomial, coefficient in size.terms)
-    return below and any(not monomial for monomial, _ in size.terms)
+    return any(not monomial for monomial, _ in size.terms) and never_negative(-size) and size != ZERO
 
 
-def _is_plain(monomial: tuple[tuple[object, int], ...]) -> bool:
-    return all(isinstance(atom, str) for atom, _ in monomial)
-
-
-def _record(context: Context, span: Span, left: Size, relation: str, right: Size) -> None:
-    key = (left, relation, right)
-    if key not in context.facts:
-        context.facts[key] = Fact(left, relation, right, span.line, " ".join(span.text.split()))
+def _balanced(difference: Size) -> tuple[Size, Size]:
+    """Two sizes without negative terms, of which the second is that much larger."""
+    left = Size(tuple((monomial, -coefficient) for monomial, coefficient in difference.terms if coefficient < 0))
+    right = Size(tuple((monomial, coefficient) for monomial, coefficient in difference.terms if coefficient > 0))
+    return left, right

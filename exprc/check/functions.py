@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from exprc.check.arguments import bind_arguments
-from exprc.check.context import Context, describe
+from exprc.check.context import Context, describe_value
 from exprc.check.declared import declared_dtype, declared_shape
 from exprc.check.fitting import fit_dtype
 from exprc.check.meeting import Operand
@@ -92,7 +92,7 @@ def _argument(
         context.report.error(
             "E0410",
             f"{what} does not have the declared shape",
-            Label(operand.span, f"this is {describe(operand.value.known.type)}"),
+            Label(operand.span, f"this is {describe_value(operand.value)}"),
             place,
             note=f"{quoted(parameter.span)} asks for {_shape_text(dtype, shape)}",
             frame=scope.frame,
@@ -133,7 +133,7 @@ def _returned(
         context.report.error(
             "E0410",
             f"{what} does not have the declared shape",
-            Label(operand.span, f"this is {describe(node.type)}"),
+            Label(operand.span, f"this is {describe_value(operand.value)}"),
             place,
             note=f"the declaration asks for {_shape_text(dtype, shape)}",
             frame=inner.frame,

@@ -65,7 +65,8 @@ def collect_lints(
         return
     used = _used_names(context, [definition.name for definition in results])
     for binding in context.globals.names.values():
-        if binding.name not in used and binding.role in ("definition", "function"):
+        unused = binding.name not in used and not binding.name.startswith("_")
+        if unused and binding.role in ("definition", "function"):
             what = "function" if binding.role == "function" else "definition"
             text = "never called" if binding.role == "function" else "no loss and no output depends on it"
             context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text))
@@ -183,5 +184,6 @@ def _lint_dims(context: Context, dims: list[Dim], declarations: list[Declaration
 
 
 def _is_linear(size: Size, name: str) -> bool:
+    """Whether a dim stands in first powers only, outside of divisions, minima and maxima."""
     places = [monomial for monomial, _ in size.terms if name in Size(((monomial, 1),)).dims()]
-    return places == [((name, 1),)]
+    return all((name, 1) in monomial for monomial in places)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exprc.check.context import Context, leaf_with
+from exprc.check.context import Context, describe_value, leaf_with
 from exprc.check.report import quoted
 from exprc.check.scopes import Binding, Scope, find
 from exprc.diagnostics import Label
@@ -25,7 +25,7 @@ def report_broadcast(context: Context, place: Place, left: Operand, right: Opera
     mine, theirs = left.value.known.shape[axis], right.value.known.shape[axis]
     note = f"axes are lined up from the last: at the {_ordinal(axis)} axis {mine} meets {theirs}"
     if mine.constant is None or theirs.constant is None:
-        note += "; a size that is a name is never repeated, whatever its value"
+        note += "; only a size that is written as 1 is repeated, a dim never is"
     context.report.error(
         "E0401",
         f"shapes do not match in {place.title}",
@@ -62,7 +62,7 @@ def report_product(context: Context, place: Place, left: Operand, right: Operand
 def operand_labels(context: Context, scope: Scope, operand: Operand, size: Size) -> list[Label]:
     """The operand with its type, and the declaration that fixed the size which disagrees."""
     node = operand.value.known
-    labels = [Label(operand.span, str(node.type), False)]
+    labels = [Label(operand.span, describe_value(operand.value), False)]
     binding = binding_of(scope, operand.expression)
     if binding is not None and binding.role in ("input", "param"):
         return [*labels, Label(binding.span, f"`{binding.name}` is declared {node.type}", False)]

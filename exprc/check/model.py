@@ -56,7 +56,7 @@ class Fact(NamedTuple):
     """A relation between sizes that the program relies on; it is checked on entry."""
 
     left: Size
-    relation: str  # <= | ==
+    relation: str  # <=
     right: Size
     line: int
     text: str

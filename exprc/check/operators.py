@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from exprc.check.context import Context, describe
+from exprc.check.context import Context, describe, describe_value
 from exprc.check.meeting import (
     Operand,
     Place,
@@ -38,6 +38,7 @@ from exprc.source import Span
 from exprc.syntax import ast
 
 MOST_TERMS = 64  # of a size that arithmetic makes; beyond that it is computed when running
+MOST_ATOMS = 16  # of the divisions, minima and maxima in it
 MOST_ENTRIES = 64  # of an array literal
 
 _UNARY = TABLE["neg"]
@@ -140,8 +141,8 @@ def stacked(context: Context, scope: Scope, expression: ast.ArrayLiteral, values
             context.report.error(
                 "E0417",
                 "entries of an array have different shapes",
-                Label(other.span, describe(other.value.known.type)),
-                Label(first.span, describe(first.value.known.type)),
+                Label(other.span, describe_value(other.value)),
+                Label(first.span, describe_value(first.value)),
                 frame=scope.frame,
             )
             return POISON
@@ -221,7 +222,22 @@ def _size_of(operator: str, left: Size | None, right: Size | None) -> Size | Non
     if left is None or right is None or len(left.terms) * len(right.terms) > MOST_TERMS:
         return None
     size = _SIZE_RULES[operator](left, right)
-    return size if size is not None and len(size.terms) <= MOST_TERMS else None
+    return size if size is not None and len(size.terms) <= MOST_TERMS and is_small(size) else None
+
+
+def is_small(size: Size) -> bool:
+    """Whether few divisions, minima and maxima are in a size: within each other they are costly to handle."""
+    count = 0
+    pending = [size]
+    while pending:
+        for monomial, _ in pending.pop().terms:
+            for atom, _ in monomial:
+                if not isinstance(atom, str):
+                    count += 1
+                    pending.extend(atom.arguments)
+        if count > MOST_ATOMS:
+            return False
+    return True
 
 
 def _power(context: Context, place: Place, op: Op, operands: list[Operand]) -> Value:
@@ -251,7 +267,7 @@ def _product(context: Context, place: Place, left: Operand, right: Operand) -> V
             context.report.error(
                 "E0404",
                 "`@` needs arrays",
-                Label(operand.span, f"this is {describe(operand.value.known.type)}"),
+                Label(operand.span, f"this is {describe_value(operand.value)}"),
                 help="a number is multiplied with `*`",
                 frame=place.scope.frame,
             )

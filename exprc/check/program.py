@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from exprc.check.blocks import report_twice, take_apart
-from exprc.check.context import Context, Later, describe
+from exprc.check.blocks import is_by_entries, report_twice, take_apart
+from exprc.check.context import Context, Later, describe, describe_value
 from exprc.check.declared import declared_dtype, declared_shape, size_of
 from exprc.check.derivatives import derivative_names
 from exprc.check.expressions import evaluate, run
@@ -202,7 +202,7 @@ def _start_value(context: Context, statement: ast.ParamDecl, type: Type) -> Node
         context.report.error(
             "E0410",
             "start value does not have the declared shape",
-            Label(written.span, f"this is {describe(value.node.type)}"),
+            Label(written.span, f"this is {describe_value(value)}"),
             place,
         )
         return None
@@ -225,7 +225,8 @@ def _filled(context: Context, written: ast.Expression, type: Type) -> Value | No
 
 
 def _check_definition(context: Context, parts: Parts, statement: ast.Definition, order: int) -> None:
-    result = evaluate(context, context.globals, statement.value)
+    by_entries = is_by_entries(context, context.globals, statement)
+    result = POISON if by_entries else evaluate(context, context.globals, statement.value)
     values = take_apart(context, context.globals, statement, result)
     role = statement.role
     if role == "density":

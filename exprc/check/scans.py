@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from exprc.check.blocks import visit_locals
-from exprc.check.context import Context, describe
+from exprc.check.context import Context, describe, describe_value
 from exprc.check.facts import require_at_most
 from exprc.check.fitting import fits
 from exprc.check.meeting import Operand, Place, clashing_axis, convert, meeting_dtype
@@ -22,7 +22,7 @@ from exprc.diagnostics import Label
 from exprc.ir.node import Function, Node
 from exprc.ir.op import PROJECT, SCAN
 from exprc.ir.sizes import ONE, ZERO, Size
-from exprc.ir.types import FLOATS, I64, Type
+from exprc.ir.types import FLOATS, I64
 from exprc.ops.arithmetic import add
 from exprc.ops.leaves import iota, project
 from exprc.ops.leaves import size as size_leaf
@@ -221,22 +221,22 @@ def _next_states(
         before, node = state.known.type, after.known
         operand = Operand(after, written)
         if before.shape != node.shape:
-            _report_change(context, scope, "E0411", "shape", head, operand, before)
+            _report_change(context, scope, "E0411", "shape", head, operand, state)
             return None
         if not fits(operand, before.dtype):
-            _report_change(context, scope, "E0315", "dtype", head, operand, before)
+            _report_change(context, scope, "E0315", "dtype", head, operand, state)
             return None
         nodes.append(convert(node, before.dtype))
     return nodes
 
 
 def _report_change(
-    context: Context, scope: Scope, code: str, what: str, head: ast.ScanState, after: Operand, before: Type
+    context: Context, scope: Scope, code: str, what: str, head: ast.ScanState, after: Operand, before: Value
 ) -> None:
     node = after.value.known
     start = quoted(head.start.span).strip("`")
     remedy = ""
-    if code == "E0411" and not before.shape and node.shape:
+    if code == "E0411" and not before.known.shape and node.shape:
         sizes = ", ".join(str(size) for size in node.shape)
         remedy = f"start with an array: `{head.name.text} = zeros({sizes})`" if start in ("0", "0.0") else ""
     elif code == "E0315" and node.dtype in FLOATS:
@@ -244,8 +244,8 @@ def _report_change(
     context.report.error(
         code,
         f"state `{head.name.text}` changes its {what}",
-        Label(after.span, f"after the step it is {describe(node.type)}"),
-        Label(head.span, f"it starts as {describe(before)}"),
+        Label(after.span, f"after the step it is {describe_value(after.value)}"),
+        Label(head.span, f"it starts as {describe_value(before)}"),
         help=remedy,
         frame=scope.frame,
     )

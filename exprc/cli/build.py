@@ -23,6 +23,9 @@ from exprc.cli.progress import progress
 from exprc.cli.report import show_files, show_times
 from exprc.cli.session import say, session
 
+FORMS = ("lib", "header", "manifest", "py", "obj", "llvm", "asm", "graph", "kernels")
+FORMS_NOT_BUILT = ("ptx",)
+
 
 @click.command("build", context_settings=HELP_NAMES)
 @file_argument
@@ -32,7 +35,7 @@ from exprc.cli.session import say, session
 @click.option("--cpu", default="native", metavar="CPU", help="The processor: native, x86-64-v3, …")
 @names_option("--only", metavar="NAMES", help="Build only these losses and outputs, as in E,p.")
 @names_option("--wrt", metavar="NAMES", help="Differentiate by these inputs too.")
-@names_option("--emit", metavar="FORMS", help="What to write: lib, obj, llvm, asm, header, py, graph, kernels.")
+@names_option("--emit", metavar="FORMS", help=f"What to write: {', '.join(FORMS)}; by default the first four.")
 @click.option("--order", type=click.IntRange(0, 2), default=1, help="Derivatives: 0 none, 1 gradients (the default).")
 @rewrite_options
 @click.option("--force", is_flag=True, help="Overwrite files that exprc did not write.")
@@ -53,6 +56,7 @@ def command(
       exprc build model.expr -o build
       PYTHONPATH=build python -c "import model; help(model)"
     """
+    _expect_forms(given["emit"])
     if order == 2:
         raise refuse("`--order 2`, second derivatives in the library,")
     if file == STANDARD_INPUT and not given["name"] and not (show_stage or stop_after):
@@ -73,3 +77,11 @@ def command(
     show_files(report.files, report.seconds)
     if with_times:
         show_times((("start", start), *report.timings))
+
+
+def _expect_forms(forms: tuple[str, ...]) -> None:
+    for form in forms:
+        if form in FORMS_NOT_BUILT:
+            raise refuse(f"`--emit {form}`")
+        if form not in FORMS:
+            raise click.BadParameter(f"{form!r} is none of {', '.join(FORMS)}", param_hint="--emit")

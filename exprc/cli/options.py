@@ -32,8 +32,7 @@ def common_options(function: Function) -> Function:
     for option in (
         click.option("--error-format", type=click.Choice((TEXT, JSON)), default=TEXT, expose_value=False, is_eager=True,
                      callback=_remember_message_form, help="The form of messages: text, or one JSON object a line."),
-        click.option("--include", multiple=True, metavar="DIR", type=click.Path(),
-                     help="A folder that `use` may read besides the program's own."),
+        not_built("--include", multiple=True, metavar="DIR", help="A folder that `use` may read besides its own."),
         click.option("--dim", "dims", multiple=True, metavar="NAME=N", callback=_read_dims,
                      help="Fix a size, as in n=1000. May be repeated."),
         click.option("--name", metavar="NAME", help="The model's name; by default the file's."),

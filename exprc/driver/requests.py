@@ -18,9 +18,12 @@ def apply_dims(model: Model, options: Options, source: Source) -> Model:
 
 
 def chosen(model: Model, options: Options) -> tuple[Definition, ...]:
-    """The losses and outputs to build."""
+    """The losses and outputs to build, and the definitions that `--show-value` makes outputs."""
     callable_ = [d for d in model.definitions if d.role in ("loss", "output")]
-    return tuple(d for d in callable_ if not options.only or d.name in options.only)
+    wanted = [d for d in callable_ if not options.only or d.name in options.only]
+    names = {d.name for d in wanted}
+    values = [d for d in model.definitions if d.name in options.values and d.name not in names]
+    return (*wanted, *(d._replace(role="output") for d in values))
 
 
 def differentiated_by(declaration: Declaration, options: Options) -> bool:
@@ -49,9 +52,12 @@ def _refuse_unknown(model: Model, options: Options) -> None:
         if name not in dims:
             problems.append(_unknown("E0210", f"--dim {name}={value}", name, dims, "size"))
     callable_ = [d.name for d in model.definitions if d.role in ("loss", "output")]
-    problems += [_unknown("E0210", f"--only {n}", n, callable_, "loss or output") for n in options.only if n not in callable_]
-    declared = [d.name for d in model.declarations]
-    problems += [_unknown("E0210", f"--wrt {n}", n, declared, "input or param") for n in options.wrt if n not in declared]
+    for option, names, known, what in (
+        ("--only", options.only, callable_, "loss or output"),
+        ("--show-value", options.values, [d.name for d in model.definitions], "definition"),
+        ("--wrt", options.wrt, [d.name for d in model.declarations], "input or param"),
+    ):
+        problems += [_unknown("E0210", f"{option} {name}", name, known, what) for name in names if name not in known]
     if problems:
         raise UserError(*problems)
     for name in options.wrt:

@@ -26,32 +26,33 @@ class Place(NamedTuple):
 
 
 class Used(Mapping[str, Value]):
-    """A table that remembers which of its entries were asked for."""
+    """A view of a table that remembers which of its entries were asked for; it may have further ones of its own."""
 
-    __slots__ = ("_entries", "used")
+    __slots__ = ("_own", "_table", "used")
 
-    def __init__(self, entries: Mapping[str, Value]) -> None:
-        self._entries = dict(entries)
+    def __init__(self, table: Mapping[str, Value], own: Mapping[str, Value] | None = None) -> None:
+        self._table = table
+        self._own = own or {}
         self.used: set[str] = set()
 
     def __getitem__(self, name: str) -> Value:
-        entry = self._entries[name]
+        entry = self.peek(name)
         self.used.add(name)
         return entry
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter({**self._table, **self._own})
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len({**self._table, **self._own})
 
     def peek(self, name: str) -> Value:
         """An entry without using it."""
-        return self._entries[name]
+        return self._own[name] if name in self._own else self._table[name]
 
-    def extended(self, further: Mapping[str, Value]) -> Used[Value]:
-        """The table with more entries; what is used of it counts here too."""
-        larger = Used({**self._entries, **further})
+    def extended(self, own: Mapping[str, Value]) -> Used[Value]:
+        """The table with entries of its own; what is used of it counts here too."""
+        larger = Used(self._table, own)
         larger.used = self.used
         return larger
 

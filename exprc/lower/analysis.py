@@ -267,8 +267,9 @@ def _vector_users(work: Work) -> frozenset[int]:
 def _copies(work: Work, target: Target, size: int) -> list[int]:
     """How many steps of each axis are done at once, by what the vector registers hold.
 
-    A dot product keeps one accumulator for each of several rows; where the vector axis stays, a tile of rows and
-    vectors.  Element-wise work does a few vectors at once.
+    A product of matrices has a tile of rows and columns, or of rows and vectors where the vector axis stays.  A matrix
+    times a vector reads row after row: two rows read in turn out of one page are not foreseen by the processor and
+    take twice as long from memory.  Element-wise work does a few vectors at once.
     """
     copies = [1] * len(work.nest.axes)
     rows = work.first_reduced - 1  # the innermost axis that is not reduced
@@ -282,13 +283,9 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
     if not work.reductions or work.stores:
         return copies
     if work.reduces_lanes:
-        registers = work.parts * len(work.reductions)
-        several = registers * 8 <= target.registers * 3 // 4
-        results = (8 if any(reduction.panelled for reduction in work.reductions) else 4) if several else 2
-        if rows > 0 and several and _shares(work, rows) and _shares(work, rows - 1):
-            copies[rows - 1], results = 2, 4
-        if rows >= 0:
-            copies[rows] = results
+        tile = work.parts * len(work.reductions) * 8 <= target.registers * 3 // 4
+        if rows > 0 and tile and _shares(work, rows) and _shares(work, rows - 1):
+            copies[rows - 1], copies[rows] = 2, 4
         return copies
     if size > 2:
         return copies

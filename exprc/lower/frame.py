@@ -81,13 +81,7 @@ class Frame:
         mask = self.masks.get(copy[self.work.vector], "")
         if condition:
             mask = function.value(f"and <{lanes} x i1> {mask}, {condition}") if mask else condition
-        where = self.lanes(number, copy)
-        import os
-        D=int(os.environ.get("PF","0"))
-        if D and not mask and where.step == 1 and sum(c>1 for c in self.active[:self.work.first_reduced]) and self.scope.stream is not None and all(self.work.accesses[number].depends>>p&1 for p,c in enumerate(self.active) if c>1):
-            ahead = function.value(f"getelementptr i8, ptr {where.pointer}, i64 {D}")
-            function.call("void","llvm.prefetch.p0",("ptr",ahead),("i32","0"),("i32",os.environ.get("PL","3")),("i32","1"))
-        return load_lanes(function, load.dtype, where, lanes, mask)
+        return load_lanes(function, load.dtype, self.lanes(number, copy), lanes, mask)
 
     def _guards(self, load: Load, copy: Copy, lanes: int) -> str:
         """The condition under which a load reads, a scalar or a vector as the load is; "" for always."""

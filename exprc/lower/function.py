@@ -7,12 +7,11 @@ from typing import NamedTuple
 from exprc.ir.sizes import Size, dim
 from exprc.ir.types import BYTES
 from exprc.lower.address import Place, Used
-from exprc.lower.emit import Function
+from exprc.lower.emit import Function, Module
 from exprc.lower.faults import BAD_SIZE, NO_MEMORY, REQUIREMENT, raise_fault
-from exprc.lower.kernel import Context, Needs, lower_kernel
+from exprc.lower.kernel import Context, Needs, lower_kernel, plan_context
 from exprc.lower.scratch import ALIGNMENT, rounded_bytes, scratch_layout
 from exprc.lower.sizes import magnitude, size_value
-from exprc.lower.emit import Module
 from exprc.lower.target import Target
 from exprc.schedule.kernel import ARGUMENT, Buffer, Kernel, Plan
 
@@ -29,12 +28,12 @@ class _Call(NamedTuple):
 
 def lower_plan(module: Module, plan: Plan, target: Target) -> tuple[str, str]:
     """Emits all functions of a plan.  Returns the two that are exported."""
-    context = Context(module, target, plan.symbol, plan.dims, (*plan.arguments, *plan.results, *plan.workspace))
+    context = plan_context(module, target, plan)
     calls = [_Call(*lower_kernel(context, number, kernel)) for number, kernel in enumerate(plan.kernels)]
     _define_bytes(context, plan)
     _define_run(context, plan, calls)
     _define_entry(context, plan)
-    sizes = ", ".join(f"i64 %n{number}" for number in range(len(plan.dims)))
+    sizes = _sizes(plan)
     workspace = f"{plan.symbol}_workspace"
     function = Function(module)
     function.do(f"ret i64 {function.value(f'call i64 @{plan.symbol}.bytes({sizes})')}")
@@ -58,10 +57,10 @@ def _pointers(plan: Plan, attributes: bool) -> list[str]:
 def _define_bytes(context: Context, plan: Plan) -> None:
     """The workspace's bytes, -1 where sizes are negative or too large."""
     function = Function(context.module)
-    dims, places = context.dim_values(), context.places()
+    dims, places = Used(context.dims), Used(context.places)
     tiles = [tile for kernel in plan.kernels for tile in kernel.tiles]
     accumulators = [accumulator.buffer for kernel in plan.kernels for accumulator in kernel.accumulators]
-    buffers = [*context.buffers, *tiles, *accumulators]
+    buffers = [*plan.arguments, *plan.results, *plan.workspace, *tiles, *accumulators]
     bad = _negative(function, dims, plan, buffers)
     bad = function.entry_value(f"or i1 {bad}, {_too_large(function, dims, plan, buffers)}")
     total = "0"
@@ -113,7 +112,7 @@ def _too_large(function: Function, dims: Used[str], plan: Plan, buffers: list[Bu
 def _define_run(context: Context, plan: Plan, calls: list[_Call]) -> None:
     """The kernels in order, in a given workspace."""
     function = Function(context.module)
-    dims, places = context.dim_values(), context.places()
+    dims, places = Used(context.dims), Used(context.places)
     start = function.entry_value(f"getelementptr i8, ptr %workspace, i64 {ALIGNMENT - 1}")
     context.module.declare("declare ptr @llvm.ptrmask.p0.i64(ptr, i64)")
     base = function.entry_value(f"call ptr @llvm.ptrmask.p0.i64(ptr {start}, i64 {-ALIGNMENT})")
@@ -137,7 +136,7 @@ def _define_run(context: Context, plan: Plan, calls: list[_Call]) -> None:
 def _define_entry(context: Context, plan: Plan) -> None:
     """The C function: checks, workspace, and the run."""
     function = Function(context.module)
-    dims = context.dim_values()
+    dims = Used(context.dims)
     for name in plan.dims:
         negative = function.value(f"icmp slt i64 {dims[name]}, 0")
         _leave_if(function, negative, BAD_SIZE, 0, dims[name], "0", name)

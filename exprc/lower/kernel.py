@@ -5,6 +5,7 @@ A chunk is a function of its own, so that chunks can run on several threads.  Kn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from exprc.ir.types import FLOATS
@@ -15,25 +16,28 @@ from exprc.lower.scratch import Layout, is_direct, scratch_layout, slot
 from exprc.lower.sizes import size_value
 from exprc.lower.statements import flat_nest, lower_statements
 from exprc.lower.target import Target
-from exprc.schedule.kernel import ARGUMENT, Buffer, Constant, Kernel, Stream
+from exprc.schedule.kernel import ARGUMENT, Constant, Kernel, Plan, Stream
 
 
 class Context(NamedTuple):
-    """What all kernels of a plan share.  Kernels get pointers to those of the `buffers` that they use."""
+    """What all kernels of a plan share: its sizes and the pointers to its buffers, as parameters by name.
+
+    Functions get those that they use.  The order of both tables is the order of parameters.
+    """
 
     module: Module
     target: Target
     symbol: str
-    dims: tuple[str, ...]
-    buffers: tuple[Buffer, ...]
+    dims: Mapping[str, str]
+    places: Mapping[str, Place]
 
-    def dim_values(self) -> Used[str]:
-        """The parameters with the sizes, by dim."""
-        return Used({name: f"%n{number}" for number, name in enumerate(self.dims)})
 
-    def places(self) -> Used[Place]:
-        """The parameters with the pointers, by buffer."""
-        return Used({buffer.name: Place(buffer, f"%p{number}") for number, buffer in enumerate(self.buffers)})
+def plan_context(module: Module, target: Target, plan: Plan) -> Context:
+    """The context of a plan's kernels."""
+    dims = {name: f"%n{number}" for number, name in enumerate(plan.dims)}
+    buffers = (*plan.arguments, *plan.results, *plan.workspace)
+    places = {buffer.name: Place(buffer, f"%p{number}") for number, buffer in enumerate(buffers)}
+    return Context(module, target, plan.symbol, dims, places)
 
 
 class Needs(NamedTuple):
@@ -54,7 +58,7 @@ def lower_kernel(context: Context, number: int, kernel: Kernel) -> tuple[str, Ne
     Its parameters are those, the scratch memory and the fault; it returns a status.
     """
     function = Function(context.module)
-    dims, places = context.dim_values(), context.places()
+    dims, places = Used(context.dims), Used(context.places)
     name = f"@{context.symbol}.kernel{number}"
     layout = scratch_layout(function, dims, kernel, places)
     if kernel.stream is None:
@@ -72,15 +76,20 @@ def _define(
     context: Context, function: Function, name: str, dims: Used[str], places: Used[Place], further: str
 ) -> Needs:
     """Closes a function whose parameters are what its body used."""
-    buffers = [buffer for buffer in context.buffers if buffer.name in places.used]
-    needs = Needs(tuple(n for n in context.dims if n in dims.used), tuple(buffer.name for buffer in buffers))
-    parameters = [f"i64 {dims.peek(n)}" for n in needs.dims]
-    for buffer in buffers:
-        access = "noalias readonly" if buffer.space == ARGUMENT else "noalias"
-        parameters.append(f"ptr {access} {places.peek(buffer.name).pointer}")
+    buffers = sorted((n for n in places.used if n in context.places), key=lambda n: _number(context.places[n].pointer))
+    sizes = sorted(dims.used, key=lambda n: _number(context.dims[n]))
+    parameters = [f"i64 {context.dims[name]}" for name in sizes]
+    for name_ in buffers:
+        place = context.places[name_]
+        access = "noalias readonly" if place.buffer.space == ARGUMENT else "noalias"
+        parameters.append(f"ptr {access} {place.pointer}")
     parameters += ["ptr %scratch", "ptr %fault"]
     function.define(f"define internal i32 {name}({', '.join(parameters)}{further}) #0")
-    return needs
+    return Needs(tuple(sizes), tuple(buffers))
+
+
+def _number(parameter: str) -> int:
+    return int(parameter[2:])
 
 
 def _stream(
@@ -112,7 +121,7 @@ def _stream(
 def _chunk(context: Context, kernel: Kernel, stream: Stream, name: str) -> Needs:
     """The function of one chunk: its rows in blocks."""
     function = Function(context.module)
-    dims, places = context.dim_values(), context.places()
+    dims, places = Used(context.dims), Used(context.places)
     layout = scratch_layout(function, dims, kernel, places)
     scope = Scope(function, dims, _own_places(function, kernel, layout, places, "%chunk"), {}, {}, stream)
     _start_accumulators(scope, kernel, context.target)

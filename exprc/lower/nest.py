@@ -74,6 +74,8 @@ def _run(
         names = _loop(frame, position, rest, end, 1, "", carried, body)[1]
         frame.compact = outside
         return names
+    if work.first_reduced == len(work.nest.axes):
+        return _loop(frame, position, rest, end, 1, end, carried, body)[1]
     branch = function.open_branch(function.value(f"icmp slt i64 {rest}, {end}"))
     names = _step(frame, position, rest, copies, end, [name for _, name in carried], body)
     return function.close_branch(branch, [(kind, new, old) for (kind, old), new in zip(carried, names, strict=True)])

@@ -54,6 +54,10 @@ from exprc.ops.linear_algebra import cholesky, solve_triangular
 from exprc.ops.reductions import all_, any_, max_, min_, prod, spread, sum_
 from exprc.ops.scan import make_function, scan
 from exprc.ops.special import (
+    acos,
+    asin,
+    atan,
+    atan2,
     ceil,
     clip,
     cosh,
@@ -76,6 +80,7 @@ from exprc.ops.views import broadcast, insert_axes, pad, reshape, slice_, squeez
 __all__ = [
     "TABLE",
     "abs_",
+    "acos",
     "add",
     "all_",
     "and_",
@@ -83,6 +88,9 @@ __all__ = [
     "arg",
     "as_dtype",
     "as_node",
+    "asin",
+    "atan",
+    "atan2",
     "broadcast",
     "broadcast_to",
     "cast",

@@ -23,7 +23,6 @@ from exprc.ops.table import (
 )
 
 POWER = 8
-MOST_FACTORS = 8  # the largest exponent up to which a power is a product: its error stays that of two roundings more
 _WIDE, _MIDDLE, _POSITIVE = ((-20.0, 20.0),), ((-3.0, 3.0),), ((0.1, 20.0),)
 
 
@@ -59,27 +58,6 @@ def _power_partials(out: Node, x: Node, y: Node) -> tuple[Node | None, Node]:
     return by_x, where(eq(x, 0), constant_like(out, 0), mul(out, log(x)))
 
 
-def _power_expand(node: Node) -> Node:
-    """A product of factors where the exponent is a small constant integer, else the node itself."""
-    x, y = node.args
-    exponent = constant_value(y)
-    if exponent is None or not abs(exponent) <= MOST_FACTORS or exponent != int(exponent):
-        return node
-    if exponent == 0:
-        return constant_like(x, 1)
-    result: Node | None = None
-    factor, remaining = x, abs(int(exponent))
-    while remaining:
-        if remaining & 1:
-            result = factor if result is None else mul(result, factor)
-        remaining >>= 1
-        factor = mul(factor, factor) if remaining else factor
-    assert result is not None
-    if exponent > 0:
-        return result
-    return div(1, result) if node.dtype in FLOATS else node
-
-
 def _power_meaning(attrs: tuple[Any, ...], x: Any, y: Any) -> Any:
     import numpy
 
@@ -101,8 +79,7 @@ def _power_program(builder: Any, x: int, y: int) -> int:
 def _integer_power(builder: Any, x: int, y: int) -> int:
     """x^y for integers by squaring, wrapping; 0 for 1 / x^n but where x is 1 or -1.
 
-    After as many squarings as the exponent has bits: a wrapped power with more factors of two than bits is 0 anyway,
-    but odd bases need all bits of the exponent.
+    It takes a step for each bit of the exponent; of a constant exponent the builder leaves only the products.
     """
     b, dtype = builder, builder.dtype(x)
     zero, one = b.const(dtype, 0), b.const(dtype, 1)
@@ -118,7 +95,7 @@ def _integer_power(builder: Any, x: int, y: int) -> int:
 
 power = elementwise(
     "power", "x to the power y; x^0 is 1", XY, "number",
-    numpy=_power_meaning, program=_power_program, partials=_power_partials, expand=_power_expand,
+    numpy=_power_meaning, program=_power_program, partials=_power_partials,
     infix="^", precedence=POWER, latex="#1^{#2}", domain=((0.2, 4.0), (-3.0, 3.0)), cost=30,
     example="input x : f64; output r = x^3",
 )  # fmt: skip

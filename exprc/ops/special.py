@@ -1,4 +1,4 @@
-"""Further functions: other bases, hyperbolic functions, rounding, tests, and logarithms that keep their accuracy."""
+"""Further functions: other bases, logarithms of sums, angles, hyperbolic functions, rounding, tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from exprc.ir.node import Node
 from exprc.ops.arithmetic import add, div, mul, neg, sub
 from exprc.ops.compare import and_, ge, gt, le, lt, or_, where
-from exprc.ops.functions import expm1, log, sigmoid, square
+from exprc.ops.functions import expm1, log, rsqrt, sigmoid, square
 from exprc.ops.table import (
     XY,
     Builder,
@@ -24,6 +24,10 @@ from exprc.ops.table import (
 
 _WIDE, _MIDDLE, _POSITIVE = ((-20.0, 20.0),), ((-3.0, 3.0),), ((0.1, 20.0),)
 _LOG_2, _LOG_10 = math.log(2), math.log(10)
+
+
+def _call(name: str) -> str:
+    return rf"\{name}\left(#1\right)"
 
 
 def _name(text: str) -> str:
@@ -58,26 +62,8 @@ def _log1mexp_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
 
     with numpy.errstate(all="ignore"):
         near = numpy.log(-numpy.expm1(x))
-        return numpy.where(x > -0.6931471805599453, near, numpy.log1p(-numpy.exp(x))).astype(x.dtype)
-
-
-def _log1mexp_program(builder: Any, x: int) -> int:
-    from exprc.scalar import math as functions
-
-    near = functions.log(builder, builder.neg(functions.expm1(builder, x)))
-    far = functions.log1p(builder, builder.neg(functions.exp(builder, x)))
-    return int(builder.select(builder.gt(x, builder.const(builder.dtype(x), -_LOG_2)), near, far))
-
-
-def _logaddexp_program(builder: Any, x: int, y: int) -> int:
-    """The larger one plus log(1 + exp(-distance)); equal ones apart, for infinities have no distance."""
-    from exprc.scalar import math as functions
-
-    b = builder
-    distance = b.abs(b.sub(x, y))
-    more = functions.log1p(b, functions.exp(b, b.neg(distance)))
-    equal = b.add(x, b.const(b.dtype(x), _LOG_2))
-    return int(b.select(b.eq(x, y), equal, b.add(b.max(x, y), more)))
+        far = numpy.log1p(0 - numpy.exp(x))  # 0 where exp(x) is 0, not -0
+        return numpy.where(x > -0.6931471805599453, near, far).astype(x.dtype)
 
 
 def _xlogy_meaning(attrs: tuple[Any, ...], x: Any, y: Any) -> Any:
@@ -96,13 +82,15 @@ def _xlogy_program(builder: Any, x: int, y: int) -> int:
 
 
 log1mexp = elementwise(
-    "log1mexp", "log(1 - exp(x)) of a negative x", X, "float", numpy=_log1mexp_meaning, program=_log1mexp_program,
+    "log1mexp", "log(1 - exp(x)) of a negative x", X, "float",
+    numpy=_log1mexp_meaning, program=math_program("log1mexp"),
     partials=lambda out, x: (div(-1, expm1(neg(x))),), latex=r"\log\left(1 - e^{#1}\right)",
     domain=((-20.0, -0.1),), cost=40, laws=frozenset(("decreasing",)),
     example="input x : f64; output r = log1mexp(x)",
 )  # fmt: skip
 logaddexp = elementwise(
-    "logaddexp", "log(exp(x) + exp(y))", XY, "float", numpy=numpy_function("logaddexp"), program=_logaddexp_program,
+    "logaddexp", "log(exp(x) + exp(y))", XY, "float",
+    numpy=numpy_function("logaddexp"), program=math_program("logaddexp"),
     partials=lambda out, x, y: (sigmoid(sub(x, y)), sigmoid(sub(y, x))), latex=r"\log\left(e^{#1} + e^{#2}\right)",
     domain=((-20.0, 20.0), (-20.0, 20.0)), cost=28, laws=frozenset(("commutative", "associative")),
     example="input x : f64; output r = logaddexp(x, 0)",
@@ -117,59 +105,48 @@ xlogy = elementwise(
 # ---- trigonometric and hyperbolic
 
 
-def _sinh_program(builder: Any, x: int) -> int:
-    """By expm1, which is accurate near 0; far off as a product of two factors, neither of which overflows."""
-    from exprc.scalar import math as functions
-
-    b, dtype = builder, builder.dtype(x)
-    half = b.const(dtype, 0.5)
-    size = b.abs(x)
-    grown = functions.expm1(b, size)
-    near = b.mul(half, b.add(grown, b.div(grown, b.add(grown, b.const(dtype, 1)))))
-    return int(b.copysign(b.select(b.lt(size, b.const(dtype, 40)), near, _half_exp(b, size)), x))
-
-
-def _cosh_program(builder: Any, x: int) -> int:
-    from exprc.scalar import math as functions
-
-    b, dtype = builder, builder.dtype(x)
-    size = b.abs(x)
-    grown = functions.exp(b, size)
-    near = b.mul(b.const(dtype, 0.5), b.add(grown, b.div(b.const(dtype, 1), grown)))
-    # NaN compares false, and passes through both.
-    return int(b.select(b.lt(size, b.const(dtype, 40)), near, _half_exp(b, size)))
-
-
-def _half_exp(builder: Any, x: int) -> int:
-    """exp(x) / 2 for a large x, also where exp(x) alone would overflow: with a multiple of log 2 that is exact."""
-    from exprc.scalar import math as functions
-
-    shift = 64.0
-    dtype = builder.dtype(x)
-    rest = builder.fma(builder.const(dtype, -shift), builder.const(dtype, _LOG_2), x)
-    rest = builder.fma(builder.const(dtype, -shift), builder.const(dtype, _log_2_rest(dtype)), rest)
-    return int(builder.mul(functions.exp(builder, rest), builder.const(dtype, 2.0 ** (shift - 1))))
-
-
-def _log_2_rest(dtype: str) -> float:
-    """log 2 without its nearest number of the dtype."""
-    return 2.3190468138462996e-17 if dtype == "f64" else -1.904654299957768e-09
+def _atan2_partials(out: Node, y: Node, x: Node) -> tuple[Node, Node]:
+    size = add(square(x), square(y))
+    return div(x, size), neg(div(y, size))
 
 
 tan = elementwise(
     "tan", "the tangent", X, "float", numpy=numpy_function("tan"), program=math_program("tan"),
-    partials=lambda out, x: (add(1, square(out)),), latex=r"\tan\left(#1\right)", domain=((-1.4, 1.4),), cost=36,
+    partials=lambda out, x: (add(1, square(out)),), latex=_call("tan"), domain=((-1.4, 1.4),), cost=36,
     laws=frozenset(("odd", "increasing")), example="input x : f64; output r = tan(x)",
 )  # fmt: skip
 sinh = elementwise(
-    "sinh", "the hyperbolic sine", X, "float", numpy=numpy_function("sinh"), program=_sinh_program,
-    partials=lambda out, x: (cosh(x),), latex=r"\sinh\left(#1\right)", domain=_MIDDLE, cost=30,
+    "sinh", "the hyperbolic sine", X, "float", numpy=numpy_function("sinh"), program=math_program("sinh"),
+    partials=lambda out, x: (cosh(x),), latex=_call("sinh"), domain=_MIDDLE, cost=30,
     laws=frozenset(("odd", "increasing")), example="input x : f64; output r = sinh(x)",
 )  # fmt: skip
 cosh: Builder = elementwise(
-    "cosh", "the hyperbolic cosine", X, "float", numpy=numpy_function("cosh"), program=_cosh_program,
-    partials=lambda out, x: (sinh(x),), latex=r"\cosh\left(#1\right)", domain=_MIDDLE, cost=30,
+    "cosh", "the hyperbolic cosine", X, "float", numpy=numpy_function("cosh"), program=math_program("cosh"),
+    partials=lambda out, x: (sinh(x),), latex=_call("cosh"), domain=_MIDDLE, cost=30,
     laws=frozenset(("even", "nonnegative")), example="input x : f64; output r = cosh(x)",
+)  # fmt: skip
+asin = elementwise(
+    "asin", "the angle between -pi/2 and pi/2 whose sine is x", X, "float", numpy=numpy_function("arcsin"),
+    program=math_program("asin"), partials=lambda out, x: (rsqrt(sub(1, square(x))),), latex=_call("arcsin"),
+    domain=((-0.9, 0.9),), cost=30, laws=frozenset(("odd", "increasing")),
+    example="input x : f64; output r = asin(x)",
+)  # fmt: skip
+acos = elementwise(
+    "acos", "the angle between 0 and pi whose cosine is x", X, "float", numpy=numpy_function("arccos"),
+    program=math_program("acos"), partials=lambda out, x: (neg(rsqrt(sub(1, square(x)))),), latex=_call("arccos"),
+    domain=((-0.9, 0.9),), cost=30, laws=frozenset(("decreasing", "nonnegative")),
+    example="input x : f64; output r = acos(x)",
+)  # fmt: skip
+atan = elementwise(
+    "atan", "the angle between -pi/2 and pi/2 whose tangent is x", X, "float", numpy=numpy_function("arctan"),
+    program=math_program("atan"), partials=lambda out, x: (div(1, add(1, square(x))),), latex=_call("arctan"),
+    domain=_MIDDLE, cost=24, laws=frozenset(("odd", "increasing")), example="input x : f64; output r = atan(x)",
+)  # fmt: skip
+atan2 = elementwise(
+    "atan2", "the angle of the point (x, y), y being given first", (array("y"), array("x")), "float",
+    numpy=numpy_function("arctan2"), program=math_program("atan2"), partials=_atan2_partials,
+    latex=r"\operatorname{atan2}\left(#1, #2\right)", domain=((-3.0, 3.0), (0.3, 3.0)), cost=30,
+    example="input x : f64; output r = atan2(x, 2)",
 )  # fmt: skip
 
 

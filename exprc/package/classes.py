@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exprc.package.escape import python_docstring, python_literal
-from exprc.package.interface import PARAM, Argument, Callable, Interface, Result, requirements_of
+from exprc.package.interface import PARAM, Argument, Callable, Interface, Result, all_requirements, requirements_of
 from exprc.package.names import MODULE_METHODS, option_name, python_name
 from exprc.package.quick import quick_bound_path, quick_path
 from exprc.package.sizes import linear_dims
@@ -83,14 +83,14 @@ def _type_text(typed: Argument | Result) -> str:
 def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
     """What the run-time support asks of the class; what is as in the base class is left out."""
     arguments = [interface.argument(name).python_name for name in callable_.arguments]
-    applicable = requirements_of(interface, callable_.dims)
+    applicable = frozenset(requirements_of(interface, callable_.dims))
     fields: list[tuple[str, object]] = [
         ("arguments", tuple(arguments)),
         ("dims", tuple(map(python_name, callable_.dims))),
     ]
     optional = [
         ("extra", _extra_arguments(interface, callable_)),
-        ("requirements", tuple(i for i, fact in enumerate(interface.requirements) if fact in applicable)),
+        ("requirements", tuple(i for i, fact in enumerate(all_requirements(interface)) if fact in applicable)),
     ]
     fields += [field for field in optional if field[1]]
     plain = ("out", "allow_downcast", "copy")

@@ -108,10 +108,15 @@ class Interface(NamedTuple):
 
 
 def requirements_of(interface: Interface, dims: tuple[str, ...]) -> tuple[Requirement, ...]:
-    """The requirements that a function with these dims checks: those that speak of no other dim."""
+    """The requirements that a function with these dims checks: those that speak of no other dim, each fact once."""
     known = frozenset(dims)
-    return tuple(
-        requirement
-        for requirement in interface.requirements
-        if requirement.left.dims() | requirement.right.dims() <= known
-    )
+    found: dict[tuple[Size, str, Size], Requirement] = {}
+    for requirement in interface.requirements:
+        if requirement.left.dims() | requirement.right.dims() <= known:
+            found.setdefault((requirement.left, requirement.relation, requirement.right), requirement)
+    return tuple(found.values())
+
+
+def all_requirements(interface: Interface) -> tuple[Requirement, ...]:
+    """Every requirement, each fact once."""
+    return requirements_of(interface, tuple(dim.name for dim in interface.dims))

@@ -2,6 +2,8 @@
 
 Asserted against mpmath by the tests and printed by the documentation.  A correctly rounded result has at most 0.5.
 Infinities, zeros and NaN are exact.  The bound of logaddexp is in units of the largest of |x|, |y| and the result.
+That of sin, cos, tan in f64 holds for every x but those above 2^47 that are the closest of all to multiples of pi/2,
+where the result is below 2^-50: there it is 12.
 """
 
 from __future__ import annotations

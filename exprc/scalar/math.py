@@ -16,7 +16,7 @@ from exprc.scalar.elementary import (
     sqrt,
     to_integer,
 )
-from exprc.scalar.error_function import erf
+from exprc.scalar.error_function import erf, erfc
 from exprc.scalar.exponential import exp, exp2, expm1
 from exprc.scalar.hyperbolic import cosh, sinh, tanh
 from exprc.scalar.inverse import acos, asin, atan, atan2
@@ -34,6 +34,7 @@ __all__ = [
     "cos",
     "cosh",
     "erf",
+    "erfc",
     "exp",
     "exp2",
     "expm1",

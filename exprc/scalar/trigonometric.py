@@ -1,17 +1,17 @@
 """sin, cos and tan: |x| = k pi/2 + r, and a polynomial for the sine and one for the cosine of r.
 
-sin(x), cos(x), sin(-x) share the reduction and both polynomials.
+sin(x), cos(x), sin(-x) share the reduction and both polynomials.  The reduction of large x is a long computation whose
+three results are all chosen by one condition, so that what emits code may pass it by where no lane needs it.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from exprc.ir.types import F32, F64
 from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import COS, SIN
 from exprc.scalar.formats import constants, format_of, polynomial, two_product
 from exprc.scalar.instructions import WIDTH
+from exprc.scalar.large_angle import Turned, reduce_large
 
 TWO_BY_PI = {F64: "0x1.45f306dc9c883p-1", F32: "0x1.45f306p-1"}
 # pi/2 as the sum of three numbers of the format.
@@ -20,13 +20,7 @@ HALF_PI = {
     F32: ("0x1.921fb6p+0", "-0x1.777a5cp-25", "-0x1.ee59dap-50"),
 }
 
-
-class Turned(NamedTuple):
-    """r as the sum of two numbers, and an integer whose low bits are those of k."""
-
-    remainder: int
-    low: int
-    quarters: int
+LARGE = {F64: 2.0**47, F32: 2.0**17}
 
 
 def sin(b: Builder, x: int) -> int:
@@ -93,6 +87,13 @@ def _cosine(b: Builder, turned: Turned) -> int:
 
 def _reduce(b: Builder, x: int) -> Turned:
     """For x >= 0."""
+    small, large = _reduce_small(b, x), reduce_large(b, x)
+    far = b.le(b.const(b.dtype(x), LARGE[b.dtype(x)]), x)
+    return Turned(*(b.select(far, there, here) for there, here in zip(large, small, strict=True)))
+
+
+def _reduce_small(b: Builder, x: int) -> Turned:
+    """By subtracting k pi/2 in three parts, which is exact enough as long as k is far from filling its format."""
     form = format_of(b, x)
     two_by_pi, shifter = constants(b, x, TWO_BY_PI[form.dtype], form.magic)
     first, second, third = constants(b, x, *HALF_PI[form.dtype])

@@ -39,7 +39,7 @@ from exprc.schedule.kernel import (
 from exprc.schedule.phases import Home, stream_position
 from exprc.schedule.vectors import choose_vector
 
-BODY_LIMIT = 160  # nodes in a body: about 500 to 2000 instructions after scalar programs are inlined
+BODY_LIMIT = 400  # the cost of a body, which is about its instructions: code generation is superlinear in them
 AXIS_NAMES = "ijklmnopqr"
 
 
@@ -59,6 +59,7 @@ class Group:
     key: GroupKey
     nodes: list[Node] = field(default_factory=list)
     reduced: frozenset[int] = frozenset()
+    cost: int = 0
 
 
 @dataclass(slots=True)
@@ -159,11 +160,12 @@ def _group(nodes: Sequence[Node], steps: Mapping[Node, int], scope: Scope) -> li
         if group is not None and node.kind == REDUCE and group.reduced and group.reduced != loops.reduced:
             key = key._replace(own=-2 - _bits(loops.reduced))
             group = open_groups.get(key)
-        if group is None or len(group.nodes) >= BODY_LIMIT:
+        if group is None or group.cost >= BODY_LIMIT:
             group = Group(key)
             open_groups[key] = group
             finished.append(group)
         group.nodes.append(node)
+        group.cost += max(1, 2 * node.op.cost)
         group.reduced = group.reduced or loops.reduced
     return sorted(finished, key=lambda g: (g.key.step, g.key.own < -1))
 

@@ -7,9 +7,11 @@ Owns the shape of the tree.  Must not know how it is parsed, checked or compiled
 from __future__ import annotations
 
 from exprc.source import Span
-from exprc.syntax.node import Node, children, node, same, walk
-
-__all__ = ["Node", "children", "same", "walk"]
+from exprc.syntax.node import Node as Node
+from exprc.syntax.node import children as children
+from exprc.syntax.node import node
+from exprc.syntax.node import same as same
+from exprc.syntax.node import walk as walk
 
 
 class Expression(Node):

@@ -1,4 +1,4 @@
-"""The tables of the grammar as the parser reads them: rows decoded when a state is met, chains of unit rules skipped."""
+"""The tables as the parser reads them: rows decoded when a state is met, chains of unit rules skipped."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class _Settled(dict[int, int]):
         below, left, kind = key >> 14, key >> 7 & 127, key & 127
         state = GOTOS[below][left]
         action = ACTIONS[state].get(kind, 0)
-        while action < 0 and UNIT_LEFT[-1 - action] is not None:
-            state = GOTOS[below][UNIT_LEFT[-1 - action]]
+        while action < 0 and (passed_as := UNIT_LEFT[-1 - action]) is not None:
+            state = GOTOS[below][passed_as]
             action = ACTIONS[state].get(kind, 0)
         self[key] = state
         return state

@@ -52,9 +52,7 @@ def function_body(tokens: Tokens, block: Block) -> ast.Block:
     return ast.Block(statements, results, block.span)
 
 
-def scan_body(
-    tokens: Tokens, block: Block
-) -> tuple[ast.Block, tuple[ast.Expression, ...], tuple[ast.Expression, ...]]:
+def scan_body(tokens: Tokens, block: Block) -> tuple[ast.Block, tuple[ast.Expression, ...], tuple[ast.Expression, ...]]:
     """The block of a `scan`: its definitions, the next states, and what is emitted."""
     statements, last = _split(tokens, block)
     body = ast.Block(statements, (), block.span)

@@ -73,7 +73,9 @@ def _check_constraint_word(tokens: Tokens, word: ast.Name) -> None:
         from difflib import get_close_matches
 
         near = get_close_matches(word.text, ast.CONSTRAINT_WORDS, 1)
-        note = "a constraint is `> a`, `< b`, `in (a, b)`, or one of " + ", ".join(f"`{w}`" for w in ast.CONSTRAINT_WORDS)
+        note = "a constraint is `> a`, `< b`, `in (a, b)`, or one of " + ", ".join(
+            f"`{w}`" for w in ast.CONSTRAINT_WORDS
+        )
         help_ = (f"did you mean `{near[0]}`?",) if near else ()
         tokens.report("E0320", f"unknown constraint `{word.text}`", word.span, "", (note,), help_)
 

@@ -15,12 +15,12 @@ from exprc.syntax.parse import parse
 from exprc.syntax.tables import LITERALS
 from exprc.syntax.tokens import CLOSING, END, NAME, OPENING, OPERAND_ENDS, SEPARATOR, Tokens, terminals
 
-INDENT = 4
+INDENT, MOST_INDENT = 4, 80
 
 _LPAR, _LSQB, _LBRACE, _RBRACE = (LITERALS[text] for text in "([{}")
 _ASSIGN, _COLON, _COMMA, _MINUS, _SCAN = (LITERALS[text] for text in ("=", ":", ",", "-", "scan"))
-_CLOSE_BEFORE = terminals(")", "]", ",", "'", ".", "..", "^", "**")
-_CLOSE_AFTER = terminals("(", "[", ".", "..", "^", "**")
+_CLOSE_BEFORE = terminals(") ] , ' . .. ^ **")
+_CLOSE_AFTER = terminals("( [ . .. ^ **")
 
 
 def format_program(source: Source) -> str:
@@ -114,7 +114,7 @@ class _Writer:
         if kind == _LBRACE and not self.lines[-1].comment and not self.breaks:
             newlines = 0
         if newlines or self.breaks:
-            self._new_line(newlines, self._indentation(kind))
+            self._new_line(1 if kind in CLOSING else newlines, self._indentation(kind))
         line = self.lines[-1]
         if kind == _COMMA and self._is_last_comma(index):
             return
@@ -143,12 +143,9 @@ class _Writer:
         """Of a line that starts with this kind of token."""
         bracket = self.brackets[-1]
         if kind in CLOSING:
-            if self.lines and not self.lines[-1].text and len(self.lines) > 1:
-                self.lines.pop()
             return bracket.indent
-        if bracket.kind != _LBRACE or self.before_statement:
-            return bracket.indent + INDENT
-        return bracket.statement + INDENT
+        from_line = bracket.kind != _LBRACE or self.before_statement
+        return min((bracket.indent if from_line else bracket.statement) + INDENT, MOST_INDENT)
 
     def _is_last_comma(self, index: int) -> bool:
         """A comma before a closing bracket on its line."""
@@ -162,7 +159,7 @@ class _Writer:
         if kind in (_LPAR, _LSQB):
             return self.previous not in OPERAND_ENDS and self.previous != _SCAN
         if kind == _COLON:
-            return self.brackets[-1].kind != _LSQB
+            return self.brackets[-1].kind != _LSQB or self.previous == _COMMA
         return not (kind == _ASSIGN and self._is_keyword_argument(index))
 
     def _glues(self, index: int) -> bool:
@@ -171,7 +168,7 @@ class _Writer:
             return self.previous not in OPERAND_ENDS
         if kind == _COLON:
             return self.brackets[-1].kind == _LSQB
-        return kind in _CLOSE_AFTER or kind == _ASSIGN and self._is_keyword_argument(index)
+        return kind in _CLOSE_AFTER or (kind == _ASSIGN and self._is_keyword_argument(index))
 
     def _is_keyword_argument(self, index: int) -> bool:
         before = self.tokens.kinds[index - 2 : index]
@@ -193,7 +190,8 @@ def _joined(lines: list[_Line]) -> str:
         while last < len(lines) and lines[last].comment:
             last += 1
         column = max((line.width() for line in lines[first:last]), default=0) + 2
-        rows += [" " * line.indent + line.text + " " * (column - line.width()) + line.comment for line in lines[first:last]]
+        for line in lines[first:last]:
+            rows.append(" " * line.indent + line.text + " " * (column - line.width()) + line.comment)
         if last < len(lines):
             rows.append(" " * lines[last].indent + lines[last].text if lines[last].text else "")
         first = last + 1

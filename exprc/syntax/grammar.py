@@ -1,7 +1,7 @@
 """From `grammar/expr.lark` to the tables of `tables.py`, with Lark's LALR analysis.
 
-Runs at development time only (`python -m exprc.syntax.grammar` after a change of the grammar): the analysis takes 0.3 s,
-the import of Lark 0.04 s, and neither may be paid at every start.  A test holds the tables against the grammar.
+Runs at development time only, by `python -m exprc.syntax.grammar` after a change of the grammar: the analysis takes
+0.3 s, the import of Lark 0.04 s, and neither may be paid at every start.  A test holds the tables against the grammar.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def tables_text() -> str:
     """The source of `tables.py`."""
     lark = lark_parser()
     table: ParseTable = lark.parser.parser._parse_table
-    rules = sorted({rule for rule in lark.rules}, key=str)
+    rules = sorted(set(lark.rules), key=str)
     terminals = ["$END", *sorted(terminal.name for terminal in lark.terminals)]
     nonterminals = sorted({str(rule.origin.name) for rule in rules})
     actions, gotos = _rows(table, rules, terminals, nonterminals)
@@ -46,13 +46,14 @@ def tables_text() -> str:
             '"""The LALR tables of `grammar/expr.lark`.  Generated: `python -m exprc.syntax.grammar`."""',
             "",
             "# ruff: noqa: E501",
+            "# fmt: off",
             f"TERMINALS = {tuple(terminals)}",
             f"NONTERMINALS = {tuple(nonterminals)}",
             f"LITERALS = {_literals(lark, terminals)}",
             f"PATTERNS = {_patterns(lark)}",
-            "# what a rule makes besides nodes: the one symbol it keeps, a list, its first symbol with the others added",
+            "# besides nodes a rule makes: its one kept symbol, a list, its first symbol with the others added",
             f"PASSED, STARTED, GROWN = {PASSED!r}, {STARTED!r}, {GROWN!r}",
-            "# for each rule: what it makes, left side, length, places of the kept symbols (None: all; -1: an absent option)",
+            "# each rule: what it makes, left side, length, places of kept symbols (None: all; -1: an absent option)",
             "RULES: tuple[tuple[str, int, int, tuple[int, ...] | None], ...] = (",
             *(f"    {_rule_entry(rule, rules, nonterminals)}," for rule in rules),
             ")",

@@ -67,7 +67,8 @@ _LOOK_ALIKES = {
     "\u2228": "or",
     "\u00ac": "not",
 }
-_RAISED = dict(zip("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207f", "0123456789-n", strict=True))
+_RAISED = dict(zip("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "0123456789", strict=True))
+_RAISED |= {"\u207b": "-", "\u207f": "n"}
 _LOWERED = dict(zip("\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089", "0123456789", strict=True))
 _ESCAPES = '\\"nt'
 
@@ -110,8 +111,8 @@ def _report_number(tokens: Tokens, lexeme: str, span: Span) -> None:
         help_ = (f"a real number of this size is `{float(digits):g}`",) if len(digits) < 300 else ()
         tokens.report("E0105", "integer does not fit into 64 bits", span, f"{len(digits)} digits", (note,), help_)
         return
-    note, help_ = _about_number(lexeme)
-    tokens.report("E0104", f"`{shown}` is not a number", span, "malformed", (note,), help_)
+    reason, remedy = _about_number(lexeme)
+    tokens.report("E0104", f"`{shown}` is not a number", span, "malformed", (reason,), remedy)
 
 
 def _about_number(lexeme: str) -> tuple[str, tuple[str, ...]]:
@@ -137,8 +138,9 @@ def _about_number(lexeme: str) -> tuple[str, tuple[str, ...]]:
         return "a digit stands on both sides of the point", (f"write `{whole}.0{rest}`",) if rest[:1] in "eE" else ()
     if body.replace(".", "").replace("e", "").replace("+", "").replace("-", "").isdecimal():
         return "the largest f64 is 1.7976931348623157e308", ()
-    number = lexeme[: next(place for place, char in enumerate(lexeme) if not (char.isdecimal() or char in "._"))]
-    return "a name cannot start with a digit, and a product needs its `*`", (f"write `{number} * {lexeme[len(number) :]}`",)
+    end = next(place for place, char in enumerate(lexeme) if not (char.isdecimal() or char in "._"))
+    help_ = f"write `{lexeme[:end]} * {_shortened(lexeme[end:])}`"
+    return "a name cannot start with a digit, and a product needs its `*`", (help_,)
 
 
 def _decimal_help(body: str) -> tuple[str, ...]:
@@ -149,7 +151,7 @@ def _decimal_help(body: str) -> tuple[str, ...]:
 
 
 def _bad_underscore(lexeme: str) -> bool:
-    return "__" in lexeme or lexeme.endswith("_") and lexeme.replace("_", "").isdecimal()
+    return "__" in lexeme or (lexeme.endswith("_") and lexeme.replace("_", "").isdecimal())
 
 
 def _without_underscores(lexeme: str) -> str:

@@ -35,10 +35,10 @@ from exprc.syntax.tokens import (
 MISTAKE, NEWLINE, SEMICOLON, DROPPED, BLANK, COMMENT = range(1000, 1006)
 INTEGER_LIMIT = 2**63
 
-CONTINUES_AFTER = BINARY | terminals(",", "=", ":", "->", "<-", "..", "if", "then", "else", "not")
-CONTINUES_AFTER |= terminals("over", "in", "while", "emit")
-CONTINUES_BEFORE = terminals("then", "else", "while", "over", "emit", "{")
-NO_LINE_START = BINARY | terminals(",", "=", ":", "->", "<-", "..", ".", "'", "in", "as")
+CONTINUES_AFTER = BINARY | terminals(", = : -> <- .. if then else not")
+CONTINUES_AFTER |= terminals("over in while emit")
+CONTINUES_BEFORE = terminals("then else while over emit {")
+NO_LINE_START = BINARY | terminals(", = : -> <- .. . ' in as")
 
 _LBRACE, _NEXT, _ASSIGN, _MINUS, _LESS, _UPDATE, _ARROW = (
     LITERALS[text] for text in ("{", "next", "=", "-", "<", "update", "<-")
@@ -129,8 +129,9 @@ def _pass_over_special(tokens: Tokens) -> None:
     kinds = tokens.kinds
     length = len(tokens.source.text)
     special = [index for index, kind in enumerate(kinds) if kind in _SPECIAL]
-    for column, sentinel in ((kinds, END), (tokens.lexemes, ""), (tokens.starts, length), (tokens.ends, length)):
-        column.extend((sentinel, sentinel))  # type: ignore[attr-defined]
+    for numbers, sentinel in ((kinds, END), (tokens.starts, length), (tokens.ends, length)):
+        numbers += (sentinel, sentinel)
+    tokens.lexemes += ("", "")
     if kinds[0] in NO_LINE_START:
         _report_line_start(tokens, 0, SEPARATOR)
     brackets: list[_Open] = []
@@ -237,7 +238,7 @@ def _close(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
     kind = tokens.kinds[index]
     lexeme = tokens.lexemes[index]
     wanted = LITERALS[CLOSING[kind]]
-    if not brackets or brackets[-1].kind != wanted and tokens.lexemes[index + 1] == OPENING[brackets[-1].kind]:
+    if not brackets or (brackets[-1].kind != wanted and tokens.lexemes[index + 1] == OPENING[brackets[-1].kind]):
         tokens.report("E0103", f"`{lexeme}` closes nothing", tokens.span(index), f"no `{CLOSING[kind]}` is open here")
         tokens.kinds[index] = DROPPED
         tokens.spoiled.add(index)

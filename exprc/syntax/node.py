@@ -1,13 +1,15 @@
 """What all nodes of the AST share: immutability, a bounded repr, and walks that never recurse.
 
-`@node` does what `dataclass(frozen=True, slots=True, eq=False)` would do, in a tenth of the time: `dataclasses` compiles
-a piece of source text for each method of each class, 21 ms at every start for the forms of the language.
+`@node` does what `dataclass(frozen=True, slots=True, eq=False)` would do, in a tenth of the time: `dataclasses`
+compiles source text for each method of each class, 21 ms at every start for the forms of the language.
 Nodes compare by identity; `same` compares trees.  Knows no form of the language.
 """
 
 from __future__ import annotations
 
 from exprc.source import Span
+
+__all__ = ["Node", "children", "node", "same", "walk"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,9 +75,9 @@ def same(left: Node, right: Node) -> bool:
     return True
 
 
-def _node(cls: type) -> type:
+def _make_node(cls: type) -> type:
     """The slotted, positional form of a class that lists its fields as annotations."""
-    names = tuple(cls.__dict__.get("__annotations__", ()))
+    names = tuple(cls.__annotations__)
     body = {name: value for name, value in cls.__dict__.items() if name not in ("__dict__", "__weakref__")}
     body["__slots__"] = body["__match_args__"] = names
     made = type(cls.__name__, cls.__bases__, body)
@@ -85,49 +87,49 @@ def _node(cls: type) -> type:
 
 
 def _one(a: Callable[..., None]) -> Any:
-    def __init__(self: Node, v: object) -> None:
+    def initialise(self: Node, v: object) -> None:
         a(self, v)
 
-    return __init__
+    return initialise
 
 
 def _two(a: Callable[..., None], b: Callable[..., None]) -> Any:
-    def __init__(self: Node, v: object, w: object) -> None:
+    def initialise(self: Node, v: object, w: object) -> None:
         a(self, v)
         b(self, w)
 
-    return __init__
+    return initialise
 
 
 def _three(a: Callable[..., None], b: Callable[..., None], c: Callable[..., None]) -> Any:
-    def __init__(self: Node, v: object, w: object, x: object) -> None:
+    def initialise(self: Node, v: object, w: object, x: object) -> None:
         a(self, v)
         b(self, w)
         c(self, x)
 
-    return __init__
+    return initialise
 
 
 def _four(a: Callable[..., None], b: Callable[..., None], c: Callable[..., None], d: Callable[..., None]) -> Any:
-    def __init__(self: Node, v: object, w: object, x: object, y: object) -> None:
+    def initialise(self: Node, v: object, w: object, x: object, y: object) -> None:
         a(self, v)
         b(self, w)
         c(self, x)
         d(self, y)
 
-    return __init__
+    return initialise
 
 
 def _many(*setters: Callable[..., None]) -> Any:
     count = len(setters)
 
-    def __init__(self: Node, *values: object) -> None:
+    def initialise(self: Node, *values: object) -> None:
         if len(values) != count:
             raise TypeError(f"{type(self).__name__} takes {count} fields, {len(values)} given")
         for setter, value in zip(setters, values, strict=True):
             setter(self, value)
 
-    return __init__
+    return initialise
 
 
 _INITIALISERS: dict[int, Any] = {1: _one, 2: _two, 3: _three, 4: _four, 5: _many, 6: _many, 7: _many, 8: _many}
@@ -135,4 +137,4 @@ _INITIALISERS: dict[int, Any] = {1: _one, 2: _two, 3: _three, 4: _four, 5: _many
 if TYPE_CHECKING:
     from dataclasses import dataclass as node
 else:
-    node = _node
+    node = _make_node

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from exprc.source import Span
 from exprc.syntax.tables import LITERALS
-from exprc.syntax.tokens import BINARY, CLOSING, END, KEYWORDS, NAME, NUMBER, OPENING, SEPARATOR, STRING, Tokens, terminals
+from exprc.syntax.tokens import (
+    BINARY,
+    CLOSING,
+    END,
+    KEYWORDS,
+    NAME,
+    NUMBER,
+    OPENING,
+    SEPARATOR,
+    STRING,
+    Tokens,
+    terminals,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-BINARY_OR_POSTFIX = BINARY | terminals("'", ".", "(", "[")
+BINARY_OR_POSTFIX = BINARY | terminals("' . ( [")
 _KEYWORD_KINDS = frozenset(KEYWORDS.values())
 _LBRACE = LITERALS["{"]
 
@@ -66,7 +78,7 @@ class Situation:
     def is_statement_start(self, back: int = 0) -> bool:
         """Whether the token found, or one `back` tokens before, is the first of its statement."""
         place = self.index - back
-        return place == 0 or place > 0 and self.tokens.kinds[place - 1] in (SEPARATOR, _LBRACE)
+        return place == 0 or (place > 0 and self.tokens.kinds[place - 1] in (SEPARATOR, _LBRACE))
 
     def pending(self) -> Iterator[int]:
         """The tokens on the stack, the nearest first: each belongs to a form that is not complete."""

@@ -10,15 +10,30 @@ from exprc.source import Span
 from exprc.syntax import ast
 from exprc.syntax.situation import Situation
 from exprc.syntax.tables import LITERALS
-from exprc.syntax.tokens import CLOSING, DECLARING, END, KEYWORDS, NAME, NUMBER, OPERAND_ENDS, SEPARATOR, STRING, terminals
+from exprc.syntax.tokens import (
+    CLOSING,
+    DECLARING,
+    END,
+    KEYWORDS,
+    NAME,
+    NUMBER,
+    OPERAND_ENDS,
+    SEPARATOR,
+    STRING,
+    terminals,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KEYWORD_KINDS = frozenset(KEYWORDS.values())
-_VALUE_STARTS = terminals("true", "false", "None", "if", "scan", "not") | {NAME, NUMBER, STRING}
+_VALUE_STARTS = terminals("true false None if scan not") | {NAME, NUMBER, STRING}
 _ENDS = {SEPARATOR, END, *CLOSING, LITERALS[","], LITERALS["then"], LITERALS["over"], LITERALS["{"]}
+
+# of these, one of the first in place of a value behind one of the second is a missing value, no name
+_INNER_KEYWORDS = ("then", "else", "in", "over", "emit")
+_OUTER_KEYWORDS = ("if", "then", "in", "scan", "next", "over")
 
 # words that start a statement elsewhere
 _FOREIGN = {
@@ -27,10 +42,10 @@ _FOREIGN = {
     **dict.fromkeys(("import", "include", "from", "load", "open"), 'another file is taken in with `use "file.expr"`'),
     **dict.fromkeys(("for", "foreach", "loop"), "a loop is a `scan`; over indices write `x[i] = ...` or `sum[i](...)`"),
     **dict.fromkeys(("return", "yield"), "the last line of a block is its result"),
-    **dict.fromkeys(("elif", "elseif", "when", "unless"), "cases are one expression: `if a then x else if b then y else z`"),
+    **dict.fromkeys(("elif", "elseif", "when", "unless"), "cases are one `if a then x else if b then y else z`"),
     **dict.fromkeys(("data", "array", "tensor"), "data are declared with `input X : f64[n, d]`"),
-    **dict.fromkeys(("parameter", "parameters", "variable", "weight"), "parameters are declared with `param w : f64[d]`"),
-    **dict.fromkeys(("real", "float", "double", "int", "vector", "matrix"), "types stand after a colon: `input x : f64[n]`"),
+    **dict.fromkeys(("parameter", "parameters", "variable", "weight"), "parameters are declared as `param w : f64[d]`"),
+    **dict.fromkeys(("real", "float", "double", "int", "vector", "matrix"), "types stand behind: `input x : f64[n]`"),
     **dict.fromkeys(("minimize", "minimise", "objective", "target"), "what is differentiated is `loss E = ...`"),
     **dict.fromkeys(("size", "sizes", "dims", "shape"), "sizes are declared with `dim n, d`"),
     **dict.fromkeys(("assert", "check", "assume"), "facts about sizes are stated with `require a == b`"),
@@ -64,9 +79,9 @@ def _keyword_as_name(s: Situation) -> bool:
         place = s.index - 1
     elif s.kind not in _KEYWORD_KINDS or NAME not in s.expected or s.lexeme() in ("if", "scan", "not", "None"):
         return False
-    elif s.lexeme() in ("then", "else", "in", "over", "emit") and s.nearest() in ("if", "then", "in", "scan", "next", "over"):
+    elif s.lexeme() in _INNER_KEYWORDS and s.nearest() in _OUTER_KEYWORDS:
         return False
-    elif s.is_statement_start() or s.kind in DECLARING and s.joined_line() is not None and s.first_on_line() == s.index:
+    elif s.is_statement_start() or (s.kind in DECLARING and s.joined_line() == s.index - 1):
         return False
     lexeme = s.tokens.lexemes[place]
     if lexeme in s.tokens.keywords_told:
@@ -89,7 +104,7 @@ def _if_without_else(s: Situation) -> bool:
 
 
 def _assignment_in_expression(s: Situation) -> bool:
-    if s.lexeme() != "=" or not s.after_value or s.is_statement_start(1) and s.previous == NAME:
+    if s.lexeme() != "=" or not s.after_value or (s.is_statement_start(1) and s.previous == NAME):
         return False
     joined = s.joined_line()
     notes = ["`=` defines a name or passes an argument by keyword; equality is `==`"]
@@ -111,11 +126,13 @@ def _unused_expression(s: Situation) -> bool:
     if isinstance(first, ast.Name) and first is last:
         help_ = f"to return it, write `output {first.text}`"
     elif isinstance(last, ast.Compare) and last.ops[0] == "<" and "<-" in last.span.text:
-        note, help_ = "`<-` is an arrow only in `update w <- ...`; here it compares with a negative number", "write `update`"
+        note = "`<-` is an arrow only in `update w <- ...`; here it compares with a negative number"
+        help_ = "write `update`"
     elif isinstance(last, ast.Compare) and last.ops[0] == "==":
         help_ = "to define a name, write `=`"
     span = Span(first.span.source, first.span.start, last.span.end)
-    s.tokens.report("E0116", "expression that is not used for anything", span, "a value without a name", (note,), (help_,))
+    message = "expression that is not used for anything"
+    s.tokens.report("E0116", message, span, "a value without a name", (note,), (help_,))
     return True
 
 
@@ -141,7 +158,8 @@ def _several_values(s: Situation) -> bool:
 def _unary_plus(s: Situation) -> bool:
     if s.lexeme() != "+" or not s.wants_value:
         return False
-    s.tokens.report("E0101", "`+` without a value before it", s.span(), "", ("only `-` has a form with one value",), ("leave it out",))
+    note = "only `-` has a form with one value"
+    s.tokens.report("E0101", "`+` without a value before it", s.span(), "", (note,), ("leave it out",))
     return True
 
 
@@ -149,7 +167,8 @@ def _single_quotes(s: Situation) -> bool:
     if s.lexeme() != "'" or not (s.wants_value or STRING in s.expected):
         return False
     note = "`'` is the transpose of the value before it"
-    s.tokens.report("E0101", "`'` without a value before it", s.span(), "", (note,), ('strings stand in double quotes: `"..."`',))
+    help_ = ('strings stand in double quotes: `"..."`',)
+    s.tokens.report("E0101", "`'` without a value before it", s.span(), "", (note,), help_)
     return True
 
 
@@ -230,7 +249,8 @@ def _adjacent_values(s: Situation) -> bool:
     if s.nearest() in ("if", "then", "scan", "over"):
         return False
     bracket = s.nearest_bracket()
-    notes, help_ = ("an operator stands between two values",), ("a product is written with `*`",)
+    notes = ("an operator stands between two values",)
+    help_: tuple[str, ...] = ("a product is written with `*`",)
     others: tuple[Label, ...] = ()
     if bracket is not None:
         opener = s.tokens.lexemes[bracket]

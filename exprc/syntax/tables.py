@@ -1,13 +1,14 @@
 """The LALR tables of `grammar/expr.lark`.  Generated: `python -m exprc.syntax.grammar`."""
 
 # ruff: noqa: E501
+# fmt: off
 TERMINALS = ('$END', 'AND', 'ARROW', 'AS', 'ASSIGN', 'AT', 'BLANK', 'CARET', 'COLON', 'COMMA', 'COMMENT', 'DENSITY', 'DIM', 'DOT', 'DOTS', 'DOUBLE_SLASH', 'DOUBLE_STAR', 'ELSE', 'EMIT', 'EQUAL', 'FALSE', 'FN', 'GREATER', 'GREATER_EQUAL', 'IF', 'IN', 'INPUT', 'LBRACE', 'LESS', 'LESS_EQUAL', 'LOSS', 'LPAR', 'LSQB', 'MINUS', 'NAME', 'NEXT', 'NONE', 'NOT', 'NOT_EQUAL', 'NUMBER', 'OR', 'OUTPUT', 'OVER', 'PARAM', 'PERCENT', 'PLUS', 'QUOTE', 'RBRACE', 'REQUIRE', 'RETURNS', 'RPAR', 'RSQB', 'SCAN', 'SLASH', 'STAR', 'STRING', 'THEN', 'TRUE', 'UPDATE', 'USE', 'WHILE', '_SEPARATOR')
 NONTERMINALS = ('argument', 'arguments', 'array_literal', 'attribute', 'block', 'block_line', 'block_lines', 'bool_literal', 'call', 'comparison', 'comparison_operator', 'comparisons', 'conjunction', 'constraint', 'definition', 'dim_decl', 'disjunction', 'expression', 'expressions', 'factor', 'function_body', 'function_decl', 'if', 'index', 'index_binder', 'index_item', 'index_items', 'indexed_reduction', 'input_decl', 'inversion', 'name', 'names', 'none_literal', 'number', 'operand', 'output_name', 'param_decl', 'parameter', 'parameters', 'postfix', 'power', 'product', 'program', 'range', 'require_decl', 'role', 'scan', 'scan_sequence', 'scan_sequences', 'scan_state', 'scan_states', 'slice', 'statement', 'statements', 'string', 'sum', 'transpose', 'type_expr', 'types', 'update_decl', 'use_decl')
 LITERALS = {'!=': 38, '%': 44, "'": 46, '(': 31, ')': 50, '*': 54, '**': 16, '+': 45, ',': 9, '-': 33, '->': 49, '.': 13, '..': 14, '/': 53, '//': 15, ':': 8, '<': 28, '<-': 2, '<=': 29, '=': 4, '==': 19, '>': 22, '>=': 23, '@': 5, 'None': 36, '[': 32, ']': 51, '^': 7, 'and': 1, 'as': 3, 'density': 11, 'dim': 12, 'else': 17, 'emit': 18, 'false': 20, 'fn': 21, 'if': 24, 'in': 25, 'input': 26, 'loss': 30, 'next': 35, 'not': 37, 'or': 40, 'output': 41, 'over': 42, 'param': 43, 'require': 48, 'scan': 52, 'then': 56, 'true': 57, 'update': 58, 'use': 59, 'while': 60, '{': 27, '}': 47}
 PATTERNS = {'NAME': '[^\x00-@\\[-\\^`{-\x7f][^\x00-\\/:-@\\[-\\^`{-\x7f]*', 'NUMBER': '[0-9]+(?:_[0-9]+)*(?:\\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?', 'STRING': '"(?:[^"\\\\\n]|\\\\[^\n])*"', 'COMMENT': '#[^\n]*', 'BLANK': '[ \t]+'}
-# what a rule makes besides nodes: the one symbol it keeps, a list, its first symbol with the others added
+# besides nodes a rule makes: its one kept symbol, a list, its first symbol with the others added
 PASSED, STARTED, GROWN = '', '[', '[...'
-# for each rule: what it makes, left side, length, places of the kept symbols (None: all; -1: an absent option)
+# each rule: what it makes, left side, length, places of kept symbols (None: all; -1: an absent option)
 RULES: tuple[tuple[str, int, int, tuple[int, ...] | None], ...] = (
     ('argument', 0, 1, (-1, 0)),
     ('argument', 0, 3, (0, 2)),

@@ -16,16 +16,16 @@ SEPARATOR = NUMBER_OF["_SEPARATOR"]
 KEYWORDS = {spelled: kind for spelled, kind in LITERALS.items() if spelled.isalpha()}
 
 
-def terminals(*spelled: str) -> frozenset[int]:
-    """The numbers of terminals given as they are written."""
-    return frozenset(LITERALS[text] for text in spelled)
+def terminals(spelled: str) -> frozenset[int]:
+    """The numbers of terminals given as they are written, with blanks between."""
+    return frozenset(LITERALS[text] for text in spelled.split())
 
 
 OPENING = {LITERALS["("]: ")", LITERALS["["]: "]", LITERALS["{"]: "}"}
 CLOSING = {LITERALS[")"]: "(", LITERALS["]"]: "[", LITERALS["}"]: "{"}
-BINARY = terminals(*"+ - * / // % @ ^ ** == != < <= > >= and or".split())
-DECLARING = terminals(*"dim input param loss output density update require fn use".split())
-OPERAND_ENDS = terminals(")", "]", "'", "true", "false", "None") | {NAME, NUMBER, STRING}
+BINARY = terminals("+ - * / // % @ ^ ** == != < <= > >= and or")
+DECLARING = terminals("dim input param loss output density update require fn use")
+OPERAND_ENDS = terminals(") ] ' true false None") | {NAME, NUMBER, STRING}
 
 
 class Tokens:

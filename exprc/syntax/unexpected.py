@@ -108,7 +108,7 @@ def _listed(expected: frozenset[int]) -> str:
     if {SEPARATOR, END} & expected:
         words.append("the end of the statement")
     if len(words) > 4:
-        words = words[:4] + ["..."]
+        words = [*words[:4], "..."]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1] if words else ""
 
 
