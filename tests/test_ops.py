@@ -15,13 +15,17 @@ import numpy as np
 import pytest
 
 from exprc import ops
+from exprc.driver.options import Options
+from exprc.driver.pipeline import run_stages
 from exprc.ir.evaluate import NUMPY_NAMES, evaluate
-from exprc.ir.node import Node, make
+from exprc.ir.node import Node, make, toposort
 from exprc.ir.op import ELEMENTWISE, KINDS, Op, TypeRuleError
 from exprc.ir.sizes import dim
 from exprc.ir.types import DTYPES, Type
+from exprc.ir.verify import verify
 from exprc.ops.table import elementwise
 from exprc.scalar import program as scalar
+from exprc.source import Source
 
 TABLE = ops.TABLE
 ALL = sorted(TABLE.values(), key=lambda op: op.name)
@@ -125,6 +129,19 @@ def test_an_entry_is_complete(op: Op) -> None:
         assert op.domain
     if op.kind not in ("leaf", "project", "scan", "derivative") and "spelling" not in op.laws:
         assert op.latex
+
+
+INTERNAL = {"arg", "pad", "placeholder"}  # arise inside bodies and from derivatives only
+
+
+@pytest.mark.parametrize("op", ALL, ids=names)
+def test_an_example_uses_its_operation_and_compiles(op: Op) -> None:
+    state = run_stages(Source(f"{op.name}.expr", op.example + "\n"), Options(name="example"), "lower")
+    assert state.model is not None and state.llvm
+    roots = [definition.node for definition in state.model.definitions]
+    verify(roots)
+    if op.name not in INTERNAL and "spelling" not in op.laws:
+        assert op in {node.op for node in toposort(roots)}
 
 
 def test_an_incomplete_entry_is_refused() -> None:
@@ -352,13 +369,7 @@ def test_powers_with_constant_exponents_have_simple_partials(exponent: float) ->
     partial = node.op.partials(node, *node.args)[0]
     value = run([partial], [x])[0] if partial is not None else np.zeros(3)
     np.testing.assert_allclose(value, exponent * x ** (exponent - 1.0), rtol=1e-15)
-    assert partial is None or "where" not in {n.op.name for n in ops_of(partial)}
-
-
-def ops_of(root: Node) -> list[Node]:
-    from exprc.ir.node import toposort
-
-    return toposort([root])
+    assert partial is None or "where" not in {n.op.name for n in toposort([partial])}
 
 
 # ---- laws

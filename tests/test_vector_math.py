@@ -35,6 +35,10 @@ def sigmoid(x: Any) -> Any:
     return 1 / (1 + mp.exp(-x))
 
 
+def erfc(x: Any) -> Any:
+    return mp.erfc(x) if abs(x) < 40 else mp.mpf(0 if x > 0 else 2)
+
+
 LOGARITHM = ((0.5, 2.0), (0.9, 1.1), (0.0, 10.0))
 EXPONENT = ((-1.0, 1.0), (-20.0, 20.0), (-750.0, 720.0), (-105.0, 90.0))
 TURNS = tuple(k * math.pi / 4 for k in (*range(-12, 13), 1e3, 1e5 + 1, 12345678.0))
@@ -61,6 +65,7 @@ CASES: dict[str, Case] = {
     "acos": Case(lambda x: mp.acos(x) if abs(x) <= 1 else mp.nan, ((-1.0, 1.0), (0.9, 1.0)), (0.5, -0.5, 1.0, -1.0)),
     "atan": Case(mp.atan, ((-1.0, 1.0), (-10.0, 10.0)), (0.5, 2.0, -0.5, -2.0, 1.0)),
     "erf": Case(mp.erf, ((-1.2, 1.2), (-6.0, 6.0)), (1.0, -1.0, 5.92, 6.0, 3.83)),
+    "erfc": Case(erfc, ((-3.0, 3.0), (0.0, 28.0), (0.0, 10.5)), (26.543, 27.23, 9.19, 10.05, 28.0)),
     "sqrt": Case(lambda x: mp.sqrt(x) if x >= 0 else mp.nan, ((0.0, 10.0),)),
     "rsqrt": Case(lambda x: 1 / mp.sqrt(x) if x > 0 else mp.nan, ((0.0, 10.0),)),
 }
@@ -201,6 +206,7 @@ EDGES: dict[str, list[tuple[float, float]]] = {
     "acos": [(1.0, 0.0), (2.0, NAN), (-INF, NAN)],
     "atan": [(0.0, 0.0), (-0.0, -0.0)],
     "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (7.0, 1.0)],
+    "erfc": [(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (30.0, 0.0), (-30.0, 2.0)],
     "sqrt": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, NAN)],
     "rsqrt": [(0.0, INF), (INF, 0.0), (4.0, 0.5), (-1.0, NAN)],
     "sign": [(0.0, 0.0), (-0.0, 0.0), (3.0, 1.0), (-1e-40, -1.0), (INF, 1.0)],

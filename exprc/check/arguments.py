@@ -180,7 +180,12 @@ def _axis_number(context: Context, scope: Scope, name: str, written: ast.Express
 
 
 def check_axes(
-    context: Context, scope: Scope, written: ast.Expression, axes: int | tuple[int, ...] | None, type: Type
+    context: Context,
+    scope: Scope,
+    written: ast.Expression,
+    axes: int | tuple[int, ...] | None,
+    type: Type,
+    help: str = "",
 ) -> bool:
     """Whether the axes are axes of the array, each once; else a message."""
     if axes is None:
@@ -195,6 +200,7 @@ def check_axes(
                 "E0405",
                 f"axis {axis} is out of range",
                 Label(part.span, f"{describe(type)} has {has}"),
+                help=help,
                 frame=scope.frame,
             )
             return False

@@ -58,13 +58,13 @@ def is_by_entries(context: Context, scope: Scope, statement: ast.Definition) -> 
     return bool(indexed)
 
 
-def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name) -> None:
-    """A name that is defined again."""
+def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name, assigned: bool = True) -> None:
+    """A name that is defined again; `assigned` where that looks like an assignment."""
     context.report.error(
         "E0202",
         f"`{name.text}` is defined twice",
         Label(name.span, "defined again"),
         Label(first.span, "first defined here"),
-        help=f"a definition is no assignment: choose another name, such as `{name.text}_next`",
+        help=f"a definition is no assignment: choose another name, such as `{name.text}_next`" if assigned else "",
         frame=scope.frame,
     )

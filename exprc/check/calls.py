@@ -79,15 +79,19 @@ def _report_not_a_function(
     inside = expression.arguments[0].value.span.to(expression.arguments[-1].span) if expression.arguments else None
     arguments = quoted(inside).strip("`") if inside is not None else ""
     one = len(expression.arguments) == 1
+    factor = arguments if one and isinstance(expression.arguments[0].value, _SIMPLE) else f"({arguments})"
     context.report.error(
         "E0205",
         f"`{text}` is not a function",
         Label(expression.function.span, what),
         *([Label(declared, "declared here")] if declared is not None else []),
-        help=f"a product needs its `*`: `{text} * ({arguments})`" if one
+        help=f"a product needs its `*`: `{text} * {factor}`" if one
         else f"an array is indexed with brackets: `{text}[{arguments}]`",
         frame=scope.frame,
     )  # fmt: skip
+
+
+_SIMPLE = (ast.Name, ast.Number, ast.Call, ast.Index)
 
 
 # ---- casts and `last`
@@ -168,6 +172,10 @@ def _is_size_pair(op: Op, operands: list[Operand]) -> bool:
     return op in _EXTREMES and bool(operands) and operands[0].value.size is not None
 
 
+def _extreme_help(op: Op) -> str:
+    return f"for the {op.name}imum of two values write `{op.name}imum(a, b)`"
+
+
 def _expect_size(context: Context, scope: Scope, op: Op, written: ast.Expression, value: Value) -> bool:
     if value.node is None or value.size is not None:
         return True
@@ -175,7 +183,7 @@ def _expect_size(context: Context, scope: Scope, op: Op, written: ast.Expression
         "E0310",
         f"`{op.name}` of a size and something that is not one",
         Label(written.span, f"this is {describe(value.node.type)}"),
-        help=f"for the {op.name}imum of two values write `{op.name}imum(a, b)`",
+        help=_extreme_help(op),
         frame=scope.frame,
     )
     return False
@@ -208,7 +216,9 @@ def _visit_arguments(context: Context, scope: Scope, expression: ast.Call, op: O
             fields[parameter.name] = axes
             sound = sound and known
             if known and operands and operands[0].value.node is not None:
-                sound = check_axes(context, scope, written, axes, operands[0].value.known.type) and sound
+                type = operands[0].value.known.type
+                help = _extreme_help(op) if op in _EXTREMES and not type.shape else ""
+                sound = check_axes(context, scope, written, axes, type, help) and sound
         else:
             sizes = yield from _visit_sizes(context, scope, parameter, written)
             fields[parameter.name] = sizes if parameter.role == "sizes" or sizes is None else sizes[0]

@@ -13,8 +13,9 @@ from exprc.check.calls import visit_call
 from exprc.check.context import Context
 from exprc.check.indexing import visit_index
 from exprc.check.meeting import Place, whole
-from exprc.check.names import name_value, report_unknown
+from exprc.check.names import name_value, operation, report_unknown
 from exprc.check.operators import binary, choose, compare, logical, negated, negative, stacked, transposed
+from exprc.check.report import shortened
 from exprc.check.scans import visit_scan
 from exprc.check.scopes import Scope, find
 from exprc.check.values import POISON, Value
@@ -137,7 +138,9 @@ def _visit_array(context: Context, scope: Scope, expression: ast.ArrayLiteral) -
 def _visit_attribute(context: Context, scope: Scope, expression: ast.Attribute) -> Visit:
     value = expression.value
     if isinstance(value, ast.Name) and find(scope, value.text) is None:
-        report_unknown(context, scope, value)
+        prefixed = operation(expression.name.text) is not None
+        name = expression.name.text
+        report_unknown(context, scope, value, help=f"operations have no prefix: `{name}`" if prefixed else "")
         return POISON
     if (yield from value_of(context, scope, value)).node is not None:
         name = expression.name
@@ -146,10 +149,17 @@ def _visit_attribute(context: Context, scope: Scope, expression: ast.Attribute) 
             "E0211",
             f"unknown attribute `.{name.text}`",
             Label(name.span, "a value has no attribute of this name"),
-            help=f"did you mean `{meant}`?" if meant else "functions are called: `sum(x)`, not `x.sum()`",
+            help=f"did you mean `{meant}`?" if meant else _attribute_help(expression),
             frame=scope.frame,
         )
     return POISON
+
+
+def _attribute_help(expression: ast.Attribute) -> str:
+    name = expression.name.text
+    if name == "shape":
+        return "the sizes of an array are the dims of its declaration"
+    return f"functions are called: `{name}({shortened(expression.value.span.text)})`" if operation(name) else ""
 
 
 def _visit_range(context: Context, scope: Scope, expression: ast.Range) -> Visit:

@@ -40,7 +40,8 @@ def fit_dtype(
         Label(operand.span, f"this is {describe(node.type)}"),
         *([declared] if declared is not None else []),
         note=f"{what} is {dtype}",
-        help=f"cast it where the loss of precision is meant: `{dtype}({text})`",
+        help=f"count true as 1: `{dtype}({text})`" if node.dtype == BOOL
+        else f"cast it where the loss of precision is meant: `{dtype}({text})`",
         frame=scope.frame,
-    )
+    )  # fmt: skip
     return None

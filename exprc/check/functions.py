@@ -13,7 +13,6 @@ from exprc.check.context import Context, describe_value
 from exprc.check.declared import declared_dtype, declared_shape
 from exprc.check.fitting import fit_dtype
 from exprc.check.meeting import Operand
-from exprc.check.report import quoted
 from exprc.check.scopes import Binding, Frame, Scope
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, single, values_of
@@ -82,19 +81,18 @@ def _argument(
     if parameter.type is None or dtype is None:
         return operand.value
     what = f"argument `{parameter.name.text}` of `{function.name}`"
-    place = Label(parameter.span, "declared here", False)
     given = operand.value.known.shape
     _bind_sizes(context, inner, parameter.type, operand)
     shape = yield from declared_shape(context, inner, parameter.type)
     if shape is None:
         return POISON
+    place = Label(parameter.span, f"declared {_shape_text(dtype, shape)}", False)
     if shape != given:
         context.report.error(
             "E0410",
             f"{what} does not have the declared shape",
             Label(operand.span, f"this is {describe_value(operand.value)}"),
             place,
-            note=f"{quoted(parameter.span)} asks for {_shape_text(dtype, shape)}",
             frame=scope.frame,
         )
         return POISON
@@ -127,7 +125,7 @@ def _returned(
     if dtype is None or shape is None:
         return POISON
     node = operand.value.known
-    place = Label(declared.span, "declared here", False)
+    place = Label(declared.span, f"declared {_shape_text(dtype, shape)}", False)
     what = f"the result of `{declaration.name.text}`"
     if node.shape != shape and node.shape:
         context.report.error(
@@ -135,7 +133,6 @@ def _returned(
             f"{what} does not have the declared shape",
             Label(operand.span, f"this is {describe_value(operand.value)}"),
             place,
-            note=f"the declaration asks for {_shape_text(dtype, shape)}",
             frame=inner.frame,
         )
         return POISON

@@ -30,8 +30,7 @@ def report_broadcast(context: Context, place: Place, left: Operand, right: Opera
         "E0401",
         f"shapes do not match in {place.title}",
         Label(place.span),
-        *operand_labels(context, place.scope, left, mine),
-        *operand_labels(context, place.scope, right, theirs),
+        *both_labels(context, place.scope, (left, mine), (right, theirs)),
         note=note,
         help=(
             _column_help(left, right) or _column_help(right, left) or _transpose_help(left, right)
@@ -50,13 +49,29 @@ def report_product(context: Context, place: Place, left: Operand, right: Operand
         "E0402",
         "shapes do not match in `@`",
         Label(place.span),
-        *operand_labels(context, place.scope, left, mine),
-        *operand_labels(context, place.scope, right, theirs),
+        *both_labels(context, place.scope, (left, mine), (right, theirs)),
         note=f"`@` sums over the last axis of {quoted(left.span)}, of size {mine}, "
         f"and {which} of {quoted(right.span)}, of size {theirs}",
         help=_product_help(left, right) or equal_help(context, place.scope, (left, mine), (right, theirs)),
         frame=place.scope.frame,
     )
+
+
+def both_labels(
+    context: Context, scope: Scope, left: tuple[Operand, Size], right: tuple[Operand, Size]
+) -> list[Label]:
+    """Two operands with their types, and the declarations that fixed the sizes which disagree."""
+    return distinct([*operand_labels(context, scope, *left), *operand_labels(context, scope, *right)])
+
+
+def distinct(labels: list[Label]) -> list[Label]:
+    """One label for each place: of several the last, unless it only says where a size comes from."""
+    kept: dict[tuple[int, int], Label] = {}
+    for label in labels:
+        key = (label.span.start, label.span.end)
+        if key not in kept or "comes from" not in label.text:
+            kept[key] = label
+    return list(kept.values())
 
 
 def operand_labels(context: Context, scope: Scope, operand: Operand, size: Size) -> list[Label]:

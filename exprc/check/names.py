@@ -69,7 +69,7 @@ def name_value(context: Context, scope: Scope, name: ast.Name) -> Value:
     return bring(binding.value, home.region, scope.region)
 
 
-def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool = False) -> None:
+def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool = False, help: str = "") -> None:
     """A name that nothing visible has; each is reported once."""
     if name.text in context.unknown or context.incomplete:
         return
@@ -95,16 +95,16 @@ def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool 
             frame=scope.frame,
         )
     else:
-        _report_unknown(context, scope, name, called)
+        _report_unknown(context, scope, name, called, help)
 
 
-def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool) -> None:
+def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool, help: str) -> None:
     what = "operation or function" if called else "name"
     context.report.error(
         "E0204" if called else "E0201",
         f"unknown {what} `{name.text}`",
         Label(name.span, "nothing is called so"),
-        help=_meant(context, scope, name.text, called),
+        help=help or _meant(context, scope, name.text, called),
         frame=scope.frame,
     )
 

@@ -103,7 +103,7 @@ def _bind(context: Context, name: ast.Name, value: Value | UserFunction, role: s
     names = context.globals.names
     if name.text in names:
         known = names[name.text]
-        report_twice(context, context.globals, name, ast.Name(known.name, known.span))
+        report_twice(context, context.globals, name, ast.Name(known.name, known.span), role == "definition")
         return False
     names[name.text] = Binding(name.text, value, name.span, role, order)
     context.uses[name.text] = context.globals.uses
@@ -252,7 +252,7 @@ def _is_loss(context: Context, name: ast.Name, statement: ast.Definition, value:
             "E0501",
             f"loss `{name.text}` is not a scalar",
             Label(statement.value.span, f"this is {node.type}"),
-            help=f"add up its entries, `sum({text})`, or average them, `mean({text})`",
+            help=f"add up its entries, `sum({text})`, or average them, `mean({text})`" if node.type.is_float else "",
         )
         return False
     if node.dtype not in FLOATS:

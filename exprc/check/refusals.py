@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprc.check.context import Context, describe
-from exprc.check.mismatch import operand_labels
+from exprc.check.mismatch import distinct, operand_labels
 from exprc.diagnostics import Label
 from exprc.ir.op import OPAQUE, VIEW, Op, TypeRuleError
 from exprc.ir.types import FLOATS
@@ -28,7 +28,7 @@ _MESSAGES = {
 def report_refusal(context: Context, place: Place, op: Op, operands: list[Operand], refusal: TypeRuleError) -> None:
     """Tell what the type rule says of the operands."""
     code = _code(op, operands)
-    labels = [label for operand in operands for label in _labels(context, place, operand)]
+    labels = distinct([label for operand in operands for label in _labels(context, place, operand)])
     primary = Label(place.span)
     if len(operands) == 1 and op.kind != VIEW:
         primary, *labels = labels
@@ -58,6 +58,6 @@ def _code(op: Op, operands: list[Operand]) -> str:
         if first.rank < 2 or any(not type.shape for type in types):
             return "E0404"
         return "E0415" if first.shape[-1] != first.shape[-2] else "E0401"
-    if any(not type.shape for type in types) and len(types) > 1:
+    if any(not type.shape for type in types):
         return "E0404"
     return "E0311" if len(types) == 1 and types[0].dtype in FLOATS and op.no_gradient else "E0401"

@@ -290,17 +290,14 @@ def last_state(context: Context, place: Place, stacked: Operand, start: Operand)
     if state is not None:
         return Value(state, stacked.value.weak)
     if rows.shape[1:] != first.shape:
-        clash = clashing_axis(rows.shape[1:], first.shape)
-        if clash is not None:
-            report_broadcast(context, place, stacked, start, clash)
-        else:
-            context.report.error(
-                "E0401",
-                "shapes do not match in `last`",
-                Label(start.span, describe(first.type)),
-                Label(stacked.span, f"its rows are {describe(rows.type.with_shape(rows.shape[1:]))}"),
-                frame=place.scope.frame,
-            )
+        context.report.error(
+            "E0401",
+            "shapes do not match in `last`",
+            Label(start.span, f"this is {describe_value(start.value)}"),
+            Label(stacked.span, f"its rows are {describe(rows.type.with_shape(rows.shape[1:]))}"),
+            note="`last(H, h0)` is `h0` where there is no step",
+            frame=place.scope.frame,
+        )
         return POISON
     return Value(_last_of(rows, first), stacked.value.weak and start.value.weak)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exprc.driver.pipeline import Compilation
+from exprc.driver.pipeline import Compilation, definition_names
 from exprc.ir.node import toposort
 from exprc.ir.sizes import Size, dim, product
 from exprc.ir.types import BYTES
@@ -79,15 +79,18 @@ def _bytes(buffers: list[Buffer]) -> Size:
 
 
 def _rewrites(state: Compilation) -> str:
+    """Each rewrite with its class and place, before and after, and why."""
     assert state.model is not None
-    names = {node: name for name, node in state.values.items() if node.args}
-    rows = []
+    names = definition_names(state)
+    lines = ["rewrites"]
     for applied in dict.fromkeys(state.applied):
         span = state.model.origins.get(applied.before)
-        place = f"line {span.line}" if span else ""
+        place = f", line {span.line}" if span else ""
         before, after = (print_formula(node, names).text for node in (applied.before, applied.after))
-        rows.append((applied.rule.name, applied.rule.kind, place, f"{before}  →  {after}", applied.rule.why))
-    return _table("rewrites", rows)
+        if before != after:
+            lines += [f"  {applied.rule.name} ({applied.rule.kind}{place}): {applied.rule.why}"]
+            lines += [f"      {before}", f"    → {after}"]
+    return "\n".join(lines if len(lines) > 1 else [*lines, "  none"])
 
 
 def _table(title: str, rows: list[tuple[str, ...]]) -> str:

@@ -1,4 +1,4 @@
-"""From kernels to LLVM IR and object code: `module`, `optimise` and `target` are the public surface.  Knows no syntax."""
+"""From kernels to LLVM IR and object code.  Knows no syntax."""
 
 from exprc.lower.module import IMPORTED_SYMBOLS, exported_symbols, lower_plans
 from exprc.lower.optimise import assembly, compile_object, load_in_process

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from exprc.ir.index import Affine, Quotient, affine_constant
 from exprc.ir.sizes import ONE, ZERO, Size
-from exprc.lower.emit import Function, vector_type
+from exprc.lower.emit import Function, lane_numbers, vector_type
 from exprc.lower.sizes import floor_division, size_value
 from exprc.schedule.kernel import Axis, Buffer, Stream
 
@@ -141,11 +141,6 @@ def vector_index(scope: Scope, index: Affine, variables: Mapping[str, str], axis
     return total
 
 
-def lane_numbers(element: str, lanes: int) -> str:
-    """The constant 0, 1, 2, …"""
-    return "<" + ", ".join(f"{element} {lane}" for lane in range(lanes)) + ">"
-
-
 def within_bounds(scope: Scope, axes: Mapping[str, Axis], buffer: Buffer, index: tuple[Affine, ...]) -> bool:
     """Whether the entry certainly exists wherever the loops of its own variables run."""
     return all(_component_within(scope, axes, c, size) for c, size in zip(index, buffer.shape, strict=True))
@@ -156,17 +151,17 @@ def _component_within(scope: Scope, axes: Mapping[str, Axis], component: Affine,
     if not component.terms:
         value, bound = component.constant.constant, size.constant
         return value is not None and bound is not None and 0 <= value < bound
-    names = [variable for variable, _ in component.terms]
-    if any(not isinstance(name, str) for name in names) or len(set(names)) != len(names):
+    names = [variable for variable, _ in component.terms if isinstance(variable, str)]
+    if len(names) != len(component.terms):
         return False
-    extents = [axes[name].extent if name in axes else scope.extents.get(name) for name in names]  # type: ignore[index]
+    extents = [axes[name].extent if name in axes else scope.extents.get(name) for name in names]
     signs = [coefficient.constant for _, coefficient in component.terms]
     if signs == [-1] and component.constant == size - ONE:
         return extents[0] == limit
     if component.constant != ZERO or any(sign != 1 for sign in signs):
         return False
     if len(names) == 1:
-        return extents[0] == limit or _is_row(scope, extents[0]) and _fits_block(scope, size)
+        return extents[0] == limit or (_is_row(scope, extents[0]) and _fits_block(scope, size))
     stream = scope.stream
     if stream is None or len(names) != 2 or stream.start not in names or size != stream.extent:
         return False

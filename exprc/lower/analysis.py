@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from exprc.diagnostics import InternalError
 from exprc.ir.index import Affine, Quotient
-from exprc.ir.sizes import ONE, ZERO, Size
+from exprc.ir.sizes import ZERO, Size
 from exprc.ir.types import BYTES, F32, FLOATS
 from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
 from exprc.lower.target import Target
@@ -186,7 +186,8 @@ def _reductions(nest: Nest, builder: Builder, values: list[int]) -> tuple[list[t
             uses[arg] = uses.get(arg, 0) + 1
     for value in plain:
         uses[value] = uses.get(value, 0) + 1
-    found, needed = [], []
+    found: list[tuple[int, Reduction]] = []
+    needed: list[int] = []
     for position, (write, value) in enumerate(zip(nest.writes, plain, strict=True)):
         instruction = builder.instructions[value]
         fused = None
@@ -216,7 +217,7 @@ def _bits(positions: dict[str, int], names: frozenset[int | str]) -> int:
     bits = 0
     for name in names:
         if name in positions:
-            bits |= 1 << positions[name]  # type: ignore[index]
+            bits |= 1 << positions[name]
     return bits
 
 
@@ -258,7 +259,7 @@ def _vector_users(work: Work) -> frozenset[int]:
                 used.update(work.instructions[value].args)
     for reduction in work.reductions:
         used.update(reduction.fused or (reduction.value,))
-    for write, value, access in work.stores:
+    for _, value, access in work.stores:
         if work.accesses[access].depends >> work.vector & 1:
             used.add(value)
     return frozenset(value for value in used if not work.is_vector(value))
@@ -303,18 +304,13 @@ def _shares(work: Work, position: int) -> bool:
 
 
 def _fitting(copies: list[int], lanes: int) -> list[int]:
-    """Powers of two whose product is at most the lanes: results that share a register while their lanes are combined."""
+    """Powers of two whose product is at most the lanes: so many results share a register while lanes are combined."""
     fitting = []
     for count in copies:
         power = min(1 << (count.bit_length() - 1), lanes)
         lanes //= power
         fitting.append(power)
     return fitting
-
-
-def unit_stride(work: Work, access: Access) -> bool:
-    """Whether neighbouring lanes are neighbouring entries."""
-    return access.stride == ONE and not access.lane.terms
 
 
 def misuse(nest: Nest, text: str) -> InternalError:

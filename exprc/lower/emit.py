@@ -39,6 +39,11 @@ def literal(dtype: str, value: float | int | bool, lanes: int = 1) -> str:
     return text if lanes == 1 else f"splat ({LLVM_TYPES[dtype]} {text})"
 
 
+def lane_numbers(element: str, lanes: int) -> str:
+    """The constant 0, 1, 2, …"""
+    return "<" + ", ".join(f"{element} {lane}" for lane in range(lanes)) + ">"
+
+
 class Module:
     """Declarations, constants and functions, each once and in order of first need."""
 

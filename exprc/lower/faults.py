@@ -38,7 +38,7 @@ copy:
   %byte = load i8, ptr %from, align 1
   %offset = add i64 %at, 24
   %to = getelementptr i8, ptr %fault, i64 %offset
-  store volatile i8 %byte, ptr %to, align 1
+  store i8 %byte, ptr %to, align 1
   %next = add i64 %at, 1
   %again = icmp ult i64 %next, 48
   br i1 %again, label %copy, label %end

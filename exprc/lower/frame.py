@@ -10,9 +10,9 @@ from itertools import product
 
 from exprc.ir.index import Affine
 from exprc.ir.sizes import ZERO, constant
-from exprc.lower.address import Scope, lane_numbers, scalar_index, vector_index
+from exprc.lower.address import Scope, scalar_index, vector_index
 from exprc.lower.analysis import Access, Work
-from exprc.lower.emit import MEMORY_TYPES, literal, register_type, vector_type
+from exprc.lower.emit import MEMORY_TYPES, lane_numbers, literal, register_type, vector_type
 from exprc.lower.memory import Lanes, load_lanes, load_scalar
 from exprc.lower.values import convert, emit_instruction
 from exprc.schedule.kernel import IndexValue, Load
@@ -27,7 +27,9 @@ class Frame:
     depend.  What a loop computes is overwritten when its next form is emitted.
     """
 
-    __slots__ = ("_pointers", "_splats", "_values", "active", "compact", "function", "masks", "scope", "variables", "work")
+    __slots__ = (
+        "_pointers", "_splats", "_values", "active", "compact", "function", "masks", "scope", "variables", "work",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, work: Work) -> None:
         self.scope, self.work, self.function = scope, work, scope.function
@@ -64,6 +66,7 @@ class Frame:
         return emit_instruction(self.function, op, work.instructions[args[-1]].dtype, dtype, operands, lanes)
 
     def operand(self, value: int, copy: Copy, lanes: int) -> str:
+        """A value of the body as one copy sees it, in all lanes where more than one is asked for."""
         instruction = self.work.instructions[value]
         if instruction.op == "const":
             return literal(instruction.dtype, instruction.immediate, lanes)  # type: ignore[arg-type]
@@ -121,6 +124,7 @@ class Frame:
         return own
 
     def shifted(self, value: str, by: int) -> str:
+        """An i64 plus a number."""
         if not by:
             return value
         return str(int(value) + by) if value.isdigit() else self.function.value(f"add i64 {value}, {by}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exprc.ir.types import BOOL, BYTES
-from exprc.lower.emit import MEMORY_TYPES, Function, literal, overload, register_type, vector_type
+from exprc.lower.emit import MEMORY_TYPES, Function, lane_numbers, overload, register_type, vector_type
 
 ZEROS = "@exprc.zeros"
 _ZEROS_TEXT = f"{ZEROS} = private unnamed_addr constant [8 x i8] zeroinitializer, align 8"
@@ -102,9 +102,7 @@ def _load_contiguous(function: Function, dtype: str, where: Lanes, lanes: int, m
     return function.shuffle(kind, value, "poison", range(lanes - 1, -1, -1)) if where.step == -1 else value
 
 
-def _reversed(
-    function: Function, dtype: str, where: Lanes, value: str, lanes: int, mask: str
-) -> tuple[str, str, str]:
+def _reversed(function: Function, dtype: str, where: Lanes, value: str, lanes: int, mask: str) -> tuple[str, str, str]:
     """The lowest entry of lanes that run downwards, with value and mask in the order of memory."""
     order = range(lanes - 1, -1, -1)
     element = MEMORY_TYPES[dtype]
@@ -124,15 +122,6 @@ def lane_mask(function: Function, remaining: str, lanes: int) -> str:
     """The lanes below `remaining`, an i64 of any size above zero."""
     fits = function.call("i64", "llvm.smin.i64", ("i64", remaining), ("i64", str(lanes)))
     short = function.value(f"trunc i64 {fits} to i32")
-    numbers = literal_numbers(lanes)
-    return function.value(f"icmp slt <{lanes} x i32> {numbers}, {function.splat('i32', short, lanes)}")
-
-
-def literal_numbers(lanes: int) -> str:
-    """0, 1, 2, … as i32 lanes."""
-    return "<" + ", ".join(f"i32 {lane}" for lane in range(lanes)) + ">"
-
-
-def all_lanes(condition: str, lanes: int) -> str:
-    """A constant mask."""
-    return literal(BOOL, condition == "true", lanes)
+    return function.value(
+        f"icmp slt <{lanes} x i32> {lane_numbers('i32', lanes)}, {function.splat('i32', short, lanes)}"
+    )

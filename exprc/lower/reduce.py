@@ -5,8 +5,8 @@ Owns the arithmetic of the order of sums; must not know loops or memory.
 
 from __future__ import annotations
 
-from exprc.ir.types import BOOL, F32, F64, FLOATS
-from exprc.lower.emit import Function, literal, overload, register_type, vector_type
+from exprc.ir.types import BOOL, F64, FLOATS
+from exprc.lower.emit import Function, overload, register_type, vector_type
 
 _OPERATORS = {"add": "add", "mul": "mul", "and": "and", "or": "or"}
 _LARGEST = {"i64": 2**63 - 1, "i32": 2**31 - 1}
@@ -47,12 +47,6 @@ def combined(function: Function, combine: str, dtype: str, left: str, right: str
     # The comparison chose `right` where either is NaN.
     unordered = function.value(f"fcmp uno {kind} {left}, {left}")
     return function.value(f"select {flags} {unordered}, {kind} {left}, {kind} {chosen}")
-
-
-def widened(function: Function, dtype: str, value: str, lanes: int) -> str:
-    """An f32 as f64."""
-    kind = register_type(F32, lanes)
-    return value if dtype != F32 else function.value(f"fpext {kind} {value} to {register_type(F64, lanes)}")
 
 
 def combine_lanes(function: Function, combine: str, dtype: str, vectors: list[str], lanes: int) -> str:
@@ -100,8 +94,3 @@ def _flags(function: Function, combine: str, vectors: list[str], lanes: int) -> 
     for lane, result in enumerate(results):
         joined = function.value(f"insertelement {wide} {joined}, i1 {result}, i64 {lane}")
     return joined
-
-
-def neutral_literal(combine: str, dtype: str, lanes: int) -> str:
-    """The neutral element as a constant."""
-    return literal(dtype, neutral(combine, dtype), lanes)

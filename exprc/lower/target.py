@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from exprc.diagnostics import Diagnostic, KnownLimit
+
 BASELINE = "x86-64-v3"
-_WIDE = ("x86-64-v4",)
+_X86 = ("x86_64", "amd64")
+_WITHOUT_FMA = frozenset(("x86-64", "x86-64-v2", "generic"))
+_WIDE = frozenset(
+    (
+        "x86-64-v4", "skylake-avx512", "cannonlake", "cascadelake", "cooperlake", "icelake-client", "icelake-server",
+        "tigerlake", "rocketlake", "sapphirerapids", "emeraldrapids", "graniterapids", "znver4", "znver5",
+    )
+)  # fmt: skip
 
 
 class Target(NamedTuple):
@@ -28,7 +37,9 @@ def host_target() -> Target:
 
     features = llvm.get_host_cpu_features()
     triple = llvm.get_process_triple()
-    wide = bool(features.get("avx512f"))
+    if _is_x86(triple) and not features.get("fma"):
+        raise _no_fma("this machine's processor")
+    wide = all(features.get(name) for name in ("avx512f", "avx512bw", "avx512dq", "avx512vl"))
     return Target("cpu", triple, llvm.get_host_cpu_name(), features.flatten(), *_vectors(triple, wide))
 
 
@@ -37,13 +48,24 @@ def named_target(cpu: str = BASELINE, triple: str = "") -> Target:
     import llvmlite.binding as llvm
 
     triple = triple or llvm.get_process_triple()
-    if not triple.startswith(("x86_64", "amd64")):
-        cpu = "generic" if cpu in ("", BASELINE) else cpu
+    if not _is_x86(triple):
+        cpu = "generic" if cpu == BASELINE else cpu
+    elif cpu in _WITHOUT_FMA:
+        raise _no_fma(f"the processor {cpu}")
     return Target("cpu", triple, cpu, "", *_vectors(triple, cpu in _WIDE))
+
+
+def _is_x86(triple: str) -> bool:
+    return triple.startswith(_X86)
 
 
 def _vectors(triple: str, wide: bool) -> tuple[int, int]:
     """Bits of a vector register and their number."""
-    if triple.startswith(("x86_64", "amd64")):
+    if _is_x86(triple):
         return (512, 32) if wide else (256, 16)
     return 128, 32
+
+
+def _no_fma(what: str) -> KnownLimit:
+    text = f"{what} has no fused multiply-add, which libraries need"
+    return KnownLimit(Diagnostic("E0602", text, help=(f"choose {BASELINE} or a later processor",)))

@@ -13,9 +13,7 @@ _FLOAT_COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
 _INTEGER_COMPARE = {"lt": "slt", "le": "sle", "eq": "eq", "ne": "ne"}
 
 
-def emit_instruction(
-    function: Function, op: str, source: str, result: str, operands: list[str], lanes: int
-) -> str:
+def emit_instruction(function: Function, op: str, source: str, result: str, operands: list[str], lanes: int) -> str:
     """A scalar instruction; `source` is the dtype of its last operand, `result` its own."""
     kind = register_type(source, lanes)
     if op == "select":
@@ -29,7 +27,9 @@ def emit_instruction(
     if op == "bitcast":
         return function.value(f"bitcast {kind} {operands[0]} to {register_type(result, lanes)}")
     if op == "neg":
-        return function.value(f"fneg {kind} {operands[0]}" if source in FLOATS else f"sub {kind} {_zero(source, lanes)}, {operands[0]}")
+        if source in FLOATS:
+            return function.value(f"fneg {kind} {operands[0]}")
+        return function.value(f"sub {kind} {literal(source, 0, lanes)}, {operands[0]}")
     if op == "not":
         return function.value(f"xor {kind} {operands[0]}, {literal(source, True if source == BOOL else -1, lanes)}")
     if op in _UNARY or op in ("fma", "copysign"):
@@ -54,7 +54,3 @@ def convert(function: Function, source: str, result: str, value: str, lanes: int
     else:
         how = "sext" if BYTES[result] > BYTES[source] else "trunc"
     return function.value(f"{how} {register_type(source, lanes)} {value} to {register_type(result, lanes)}")
-
-
-def _zero(dtype: str, lanes: int) -> str:
-    return literal(dtype, 0, lanes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from exprc.ir.types import F32, F64
 from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import ERF_FAR, ERF_NEAR, ERFC
 from exprc.scalar.exponential import exp_normal, exp_pair
-from exprc.scalar.formats import constants, polynomial, two_product
+from exprc.scalar.formats import constants, polynomial, two_product, two_sum_ordered
 
 ERF_IS_ONE, ERFC_IS_ZERO = 6.0, 28.0
+RAISED = {F64: 200, F32: 60}
 
 
 def erf(b: Builder, x: int) -> int:
@@ -26,16 +28,34 @@ def erf(b: Builder, x: int) -> int:
 
 
 def erfc(b: Builder, x: int) -> int:
-    """1 - erf(x), accurate where that is small."""
-    zero, one, two, four, minus_four, end = constants(b, x, 0.0, 1.0, 2.0, 4.0, -4.0, ERFC_IS_ZERO)
+    """1 - erf(x), accurate where that is small.
+
+    e^(-x^2) is raised by a power of two until the end, so that its low part does not vanish before the result does.
+    """
+    dtype = b.dtype(x)
+    zero, two, end, down = constants(b, x, 0.0, 2.0, ERFC_IS_ZERO, 2.0 ** -RAISED[dtype])
     size = b.smaller(end, b.abs(x))
     square, square_low = two_product(b, size, size)
-    decay, decay_low = exp_pair(b, b.neg(square))
+    decay, decay_low = exp_pair(b, b.neg(square), RAISED[dtype])
     decay_low = b.fma(b.neg(square_low), decay, decay_low)
-    inverse = b.div(one, b.add(size, four))
-    u = b.mul(b.sub(size, four), inverse)
-    missing = b.fma(b.neg(size), u, b.fma(b.add(u, one), minus_four, size))
-    u = b.fma(inverse, missing, u)
-    factor, factor_low = two_product(b, inverse, polynomial(b, u, b.mul(u, u), ERFC[b.dtype(x)]))
+    factor, factor_low = _decline(b, size)
     tail = b.fma(decay, factor, b.fma(decay, factor_low, b.mul(decay_low, factor)))
+    tail = b.mul(tail, down)
     return b.select(b.lt(x, zero), b.sub(two, tail), tail)
+
+
+def _decline(b: Builder, x: int) -> tuple[int, int]:
+    """e^(x^2) erfc(x) for x >= 0 as the sum of two numbers: 1 / (x + 4) and a polynomial in u = (x - 4) / (x + 4)."""
+    one, four, minus_four = constants(b, x, 1.0, 4.0, -4.0)
+    below, below_low = two_sum_ordered(b, four, x)
+    inverse = b.div(one, below)
+    minus = b.neg(inverse)
+    inverse_low = b.mul(b.fma(minus, below_low, b.fma(minus, below, one)), inverse)
+    u = b.mul(b.sub(x, four), inverse)
+    missing = b.fma(b.neg(x), u, b.fma(b.add(u, one), minus_four, x))
+    u = b.fma(inverse, missing, u)
+    coefficients = ERFC[b.dtype(x)]
+    slope = polynomial(b, u, b.mul(u, u), coefficients[1:])
+    curve = b.fma(u, slope, b.const(b.dtype(x), coefficients[0]))
+    factor, factor_low = two_product(b, inverse, curve)
+    return factor, b.fma(inverse_low, curve, factor_low)

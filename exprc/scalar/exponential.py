@@ -87,9 +87,9 @@ def exp_normal(b: Builder, x: int) -> int:
     return b.fma(scale, _minus_one_near_zero(b, reduced), scale)
 
 
-def exp_pair(b: Builder, x: int) -> tuple[int, int]:
-    """e^x for x <= 0 as the sum of two numbers, to about a quarter more than the rounding of its argument."""
-    reduced = _reduce(b, clamp(b, x, *RANGE[b.dtype(x)]), 2 * format_of(b, x).bias)
+def exp_pair(b: Builder, x: int, raised: int = 0) -> tuple[int, int]:
+    """2^raised e^x for x <= 0 as the sum of two numbers, to about a quarter more than the rounding of its argument."""
+    reduced = _reduce(b, clamp(b, x, *RANGE[b.dtype(x)]), 2 * format_of(b, x).bias + raised)
     (one,) = constants(b, x, 1.0)
     linear, lost = two_sum_ordered(b, one, reduced.remainder)
     high, low = two_sum_ordered(b, linear, b.add(lost, _beyond_linear(b, reduced)))

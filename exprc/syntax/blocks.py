@@ -82,7 +82,7 @@ def _split(tokens: Tokens, block: Block) -> tuple[tuple[ast.Definition, ...], Re
 
 def _report_missing(tokens: Tokens, block: Block, owner: str, note: str) -> None:
     """Not where an error inside the block was reported: the missing line may be the one that did not parse."""
-    if any(block.span.start <= place < block.span.end for place in tokens.failures):
+    if tokens.has_failed(block.span):
         return
     end = Span(block.span.source, block.span.end - 1, block.span.end)
     last = block.lines[-1] if block.lines else None

@@ -43,7 +43,7 @@ def _model_comments(tokens: Tokens, documenting: list[Comment]) -> list[Comment]
     if not block:
         return []
     following = text[block[-1].span.end :].split("\n", 2)
-    return block if len(following) < 3 or not following[1].strip() else []
+    return block if len(following) == 1 or not following[1].strip() else []
 
 
 def _statement_starts(tokens: Tokens, documenting: list[Comment]) -> list[int | None]:

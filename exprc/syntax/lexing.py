@@ -154,7 +154,7 @@ def _pass_over_special(tokens: Tokens) -> None:
 
 
 class _Open:
-    """An open bracket; `declaration` is the first token inside that only a whole statement can start with."""
+    """An open bracket; `declaration`, of the outermost, is the first line inside that only a statement can start."""
 
     __slots__ = ("declaration", "index", "kind")
 
@@ -172,8 +172,8 @@ def _end_line(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
         following += 1
     previous = kinds[index - 1] if index else SEPARATOR
     if kinds[following] in DECLARING:
-        for bracket in brackets:
-            bracket.declaration = bracket.declaration or following
+        if brackets and brackets[0].declaration is None:
+            brackets[0].declaration = following
     if brackets and brackets[-1].kind != _LBRACE:
         if not _starts_statement(kinds, previous, following):
             kinds[index] = DROPPED
@@ -244,7 +244,7 @@ def _close(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
         tokens.spoiled.add(index)
     elif brackets[-1].kind == wanted:
         brackets.pop()
-    elif any(bracket.kind == wanted for bracket in brackets):
+    elif len(tokens.diagnostics) < MOST_SHOWN and any(bracket.kind == wanted for bracket in brackets):
         opened = []
         while brackets[-1].kind != wanted:
             opened.append(brackets.pop())
@@ -339,6 +339,7 @@ def _drop(tokens: Tokens) -> None:
     """Take the dropped tokens and the second sentinel out, and renumber what refers to tokens by number."""
     kept = [kind != DROPPED for kind in tokens.kinds]
     kept[-1] = False
+    tokens.spoiled_places = sorted(tokens.starts[index] for index in tokens.spoiled)
     if tokens.spoiled or tokens.silent_from is not None:
         number = [0, *accumulate(kept)]
         tokens.spoiled = {number[index] for index in tokens.spoiled}

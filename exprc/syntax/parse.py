@@ -95,8 +95,13 @@ def _run(tokens: Tokens) -> Program | None:
 
 
 def _recover(tokens: Tokens, index: int, states: list[int], values: list[Any], begins: list[int]) -> int:
-    """Report the unexpected token and go on behind its statement, in the block that the statement is in."""
+    """Report the unexpected token and go on behind its statement, in the block that the statement is in.
+
+    The place to go on, or -1 at the end and where enough is reported.
+    """
     kinds = tokens.kinds
+    if len(tokens.diagnostics) == MOST_SHOWN:
+        return -1
     if not _is_known(tokens, index):
         from exprc.syntax.unexpected import report_unexpected
 
@@ -127,4 +132,4 @@ def _is_known(tokens: Tokens, index: int) -> bool:
         first -= 1
     while kinds[last] not in _STATEMENT_ENDS:
         last += 1
-    return any(first <= spoiled <= last for spoiled in tokens.spoiled)
+    return not tokens.spoiled.isdisjoint(range(first, last + 1))

@@ -77,7 +77,9 @@ def _keyword_as_name(s: Situation) -> bool:
         pass
     elif s.lexeme() in ("=", "<-") and s.previous in _KEYWORD_KINDS and s.is_statement_start(1):
         place = s.index - 1
-    elif s.kind not in _KEYWORD_KINDS or NAME not in s.expected or s.lexeme() in ("if", "scan", "not", "None"):
+    elif s.kind not in _KEYWORD_KINDS or NAME not in s.expected:
+        return False
+    elif s.wants_value and s.lexeme() in ("if", "scan", "not"):
         return False
     elif s.lexeme() in _INNER_KEYWORDS and s.nearest() in _OUTER_KEYWORDS:
         return False

@@ -5,6 +5,8 @@ Also the numbers of the terminals and the sets of them that the newline rules an
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from exprc.diagnostics import MOST_SHOWN, Diagnostic, Label
 from exprc.source import Source, Span
 from exprc.syntax.ast import Comment, Index
@@ -32,9 +34,10 @@ class Tokens:
     """The tokens of a source, `$END` last: `kinds`, `starts`, `ends`, `lexemes` are parallel.
 
     `docs` maps the start of a statement to the text that documents it, `spellings` a name to its normal form.
-    `spoiled` has the tokens about which something was said already: an error in the same statement is not told again,
-    nor any from `silent_from` on, nor a keyword of `keywords_told` used as a name.  `failures` has the places at which
-    the parser failed; `open_binders` by id each `x[i in 0..n]`, until it turns out to stand where it is allowed.
+    `spoiled` has the tokens about which something was said already, `spoiled_places` where they start, in order: an
+    error in the same statement is not told again, nor any from `silent_from` on, nor a keyword of `keywords_told` used
+    as a name.  `failures` has the places at which the parser failed; `open_binders` by id each `x[i in 0..n]`, until it
+    turns out to stand where it is allowed.
     """
 
     __slots__ = (
@@ -52,6 +55,7 @@ class Tokens:
         "source",
         "spellings",
         "spoiled",
+        "spoiled_places",
         "starts",
     )
 
@@ -66,6 +70,7 @@ class Tokens:
         self.model_doc: str | None = None
         self.spellings: dict[str, str] = {}
         self.spoiled: set[int] = set()
+        self.spoiled_places: list[int] = []
         self.silent_from: int | None = None
         self.failures: list[int] = []
         self.open_binders: dict[int, Index] = {}
@@ -75,6 +80,14 @@ class Tokens:
     def span(self, index: int) -> Span:
         """Where a token stands."""
         return Span(self.source, self.starts[index], self.ends[index])
+
+    def has_failed(self, span: Span) -> bool:
+        """Whether an error inside of the span was found, told or not."""
+        for places in (self.failures, self.spoiled_places):
+            place = bisect_left(places, span.start)
+            if place < len(places) and places[place] < span.end:
+                return True
+        return False
 
     def report(
         self,
