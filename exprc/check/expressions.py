@@ -138,9 +138,9 @@ def _visit_array(context: Context, scope: Scope, expression: ast.ArrayLiteral) -
 def _visit_attribute(context: Context, scope: Scope, expression: ast.Attribute) -> Visit:
     value = expression.value
     if isinstance(value, ast.Name) and find(scope, value.text) is None:
-        prefixed = operation(expression.name.text) is not None
-        name = expression.name.text
-        report_unknown(context, scope, value, help=f"operations have no prefix: `{name}`" if prefixed else "")
+        wanted = expression.name.text
+        help = f"operations have no prefix: `{wanted}`" if operation(wanted) is not None else ""
+        report_unknown(context, scope, value, help=help)
         return POISON
     if (yield from value_of(context, scope, value)).node is not None:
         name = expression.name

@@ -14,7 +14,7 @@ from exprc.check.report import counted, listed
 from exprc.check.scopes import Binding, Scope, find
 from exprc.check.values import UserFunction
 from exprc.diagnostics import Label
-from exprc.ir.node import Node, toposort
+from exprc.ir.node import toposort
 from exprc.ir.sizes import Size
 from exprc.syntax import ast
 
@@ -36,9 +36,13 @@ _RESERVED = frozenset(
 def check_losses(context: Context, definitions: list[Definition], declarations: list[Declaration]) -> None:
     """Losses that no param reaches, functions that are never called, names that collide: mistakes all the same."""
     params = [declaration for declaration in declarations if declaration.role == "param"]
-    wanted = {declaration.node for declaration in params}
-    for loss in definitions:
-        if loss.role == "loss" and not _reaches(loss.node, wanted):
+    losses = [definition for definition in definitions if definition.role == "loss"]
+    reached = {declaration.node for declaration in params}
+    for node in toposort([loss.node for loss in losses]):
+        if any(argument in reached for argument in node.args):
+            reached.add(node)
+    for loss in losses:
+        if loss.node not in reached:
             _report_unreached(context, loss, params)
     for binding in list(context.globals.names.values()):
         if isinstance(binding.value, UserFunction) and not context.uses[binding.name]:
@@ -73,10 +77,6 @@ def collect_lints(
     _lint_params(context, declarations, results)
     _lint_dims(context, dims, declarations, used)
     context.report.lints.sort(key=lambda lint: lint.labels[0].span.start)
-
-
-def _reaches(node: Node, wanted: set[Node]) -> bool:
-    return any(found in wanted for found in toposort((node,)))
 
 
 def _report_unreached(context: Context, loss: Definition, params: list[Declaration]) -> None:

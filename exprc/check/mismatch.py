@@ -81,7 +81,7 @@ def operand_labels(context: Context, scope: Scope, operand: Operand, size: Size)
     binding = binding_of(scope, operand.expression)
     if binding is not None and binding.role in ("input", "param"):
         return [*labels, Label(binding.span, f"`{binding.name}` is declared {node.type}", False)]
-    if binding is not None:
+    if binding is not None and binding.role != "argument":
         labels.append(Label(binding.span, f"`{binding.name}` is {node.type}", False))
     leaf = leaf_with(context, node, size)
     if leaf is not None and size.constant is None:
