@@ -1,53 +1,27 @@
-"""Operations on whole arrays: views, reductions, products, composites, routines.
+"""Views, reductions and products.
 
-Values against NumPy and SciPy, index maps against meanings, transposes by adjointness, tangents by differences.
+Values against NumPy, index maps against meanings, transposes by adjointness, tangents by differences.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.linalg
-import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ops_support import DIMS, OF_KIND, TABLE, K, M, N, array, assert_adjoint, assert_tangent, concrete, leaf, value
 
 from exprc import ops
 from exprc.ir.evaluate import NUMPY_NAMES, evaluate, resolve
 from exprc.ir.index import Affine, IndexMap, Quotient, compose, identity_map
 from exprc.ir.node import Node, make
-from exprc.ir.op import COMPOSITE, OPAQUE, REDUCE, VIEW, TypeRuleError
-from exprc.ir.sizes import Size, as_size, dim
-from exprc.ir.types import Type
+from exprc.ir.op import REDUCE, VIEW, TypeRuleError
+from exprc.ir.sizes import Size, as_size
 from exprc.scalar import program as scalar
-from exprc.schedule import kernel
-
-TABLE = ops.TABLE
-OF_KIND = {kind: [op for op in TABLE.values() if op.kind == kind] for kind in (VIEW, REDUCE, COMPOSITE, OPAQUE)}
-M, N, K = dim("m"), dim("n"), dim("k")
-DIMS = {"m": 2, "n": 3, "k": 4}
-
-
-def leaf(name: str, shape: tuple[Size, ...], dtype: str = "f64") -> Node:
-    return ops.input_(name, Type(dtype, shape))
-
-
-def concrete(shape: tuple[Size, ...]) -> tuple[int, ...]:
-    return tuple(size.evaluate(DIMS) for size in shape)
-
-
-def array(shape: tuple[Size, ...], seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=concrete(shape))
-
-
-def value(node: Node, **inputs: Any) -> np.ndarray:
-    return evaluate([node], inputs, DIMS)[0]
-
 
 # ---- views
 
@@ -133,18 +107,6 @@ def test_an_index_map_reads_what_the_meaning_says(node: Node) -> None:
 @pytest.mark.parametrize("node", VIEWS, ids=str)
 def test_a_view_and_its_transpose_are_adjoint(node: Node) -> None:
     assert_adjoint(node, 0)
-
-
-def assert_adjoint(node: Node, position: int, **others: np.ndarray) -> None:
-    """<transpose(g), x> = <g, node(x)>, where node is linear in the argument at the position."""
-    argument = node.args[position]
-    cotangent = leaf("g", node.shape)
-    back = node.op.transpose(node, cotangent, position)
-    assert back.type == argument.type
-    x, g = array(argument.shape, 1), array(node.shape, 2)
-    given = {**others, argument.attrs[0]: x, "g": g}
-    forward, backward = evaluate([node, back], given, DIMS)
-    np.testing.assert_allclose(np.sum(backward * x), np.sum(g * forward), rtol=1e-12, atol=1e-13)
 
 
 @given(st.data())
@@ -280,26 +242,6 @@ def test_tangents_that_keep_the_shape(name: str, axis: int) -> None:
     assert_tangent(node, {"x": array((M, N))})
 
 
-def assert_tangent(node: Node, inputs: dict[str, np.ndarray]) -> None:
-    """The tangent of a node in all its float arguments, alone and together, against differences of order 8."""
-    every = [a.attrs[0] for a in node.args if a.type.is_float]
-    for varied in [[name] for name in every] + [every]:
-        directions = {"d" + n: np.random.default_rng(5 + i).normal(size=inputs[n].shape) for i, n in enumerate(varied)}
-        tangents = tuple(leaf("d" + a.attrs[0], a.shape) if a.attrs[0] in varied else None for a in node.args)
-        tangent = node.op.jvp(node, tangents)
-        assert tangent.type == node.type
-
-        weights = [(1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280)]
-        step = 4e-3
-        ends = [(w * s, moved(inputs, directions, s * k * step)) for k, w in weights for s in (1, -1)]
-        expected = sum(weight * value(node, **end) for weight, end in ends) / step
-        np.testing.assert_allclose(value(tangent, **inputs, **directions), expected, rtol=1e-8, atol=1e-9)
-
-
-def moved(inputs: dict[str, np.ndarray], directions: dict[str, np.ndarray], t: float) -> dict[str, np.ndarray]:
-    return {n: a + t * directions["d" + n] if "d" + n in directions else a for n, a in inputs.items()}
-
-
 @pytest.mark.parametrize("zeros", [0, 1, 2, 3])
 def test_products_have_tangents_with_any_number_of_zeros(zeros: int) -> None:
     x = np.array([2.0, 3.0, -0.5, 4.0])
@@ -370,274 +312,6 @@ def test_products_sum_lonely_labels_first_and_share_nodes() -> None:
 
 def test_sums_are_linear() -> None:
     assert_adjoint(ops.sum_(leaf("x", (M, N, K)), (0, 2)), 0)
-
-
-# ---- composites
-
-
-def cross_entropy(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    logarithms = scipy.special.log_softmax(z, -1)
-    if y.dtype.kind == "f":
-        return -np.where(y == 0, 0, y * logarithms).sum(-1)
-    return -np.take_along_axis(logarithms, y[..., None], -1)[..., 0]
-
-
-COMPOSITES: dict[str, Callable[..., np.ndarray]] = {
-    "mean": lambda x, axes: np.mean(x, axes),
-    "logsumexp": lambda x, axes: scipy.special.logsumexp(x, axes),
-    "norm": lambda x, axes: np.sqrt(np.sum(x * x, axes)),
-    "softmax": lambda x, axes: scipy.special.softmax(x, axes),
-    "log_softmax": lambda x, axes: scipy.special.log_softmax(x, axes),
-}
-OTHER_COMPOSITES = {"cross_entropy", "one_hot", "log_sigmoid"}
-ARRAYS = {
-    "ordinary": np.random.default_rng(0).normal(size=(3, 4)),
-    "large": np.array([[1000.0, -1000.0, 999.0], [-1000.0, -1000.0, -1000.0], [1000.0, 1000.0, 0.0]]),
-    "one": np.random.default_rng(1).normal(size=(1, 1)),
-    "row": np.random.default_rng(2).normal(size=(1, 5)),
-    "no rows": np.zeros((0, 3)),
-    "no columns": np.zeros((3, 0)),
-}
-
-
-def test_every_composite_has_a_case() -> None:
-    named = {op.name for op in OF_KIND[COMPOSITE] if "spelling" not in op.laws}
-    assert named == set(COMPOSITES) | OTHER_COMPOSITES
-
-
-@pytest.mark.parametrize("name", COMPOSITES)
-@pytest.mark.parametrize("label", ARRAYS)
-@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_composites_mean_what_scipy_means(name: str, label: str, axes: tuple[int, ...]) -> None:
-    x = ARRAYS[label]
-    node = make(TABLE[name], (leaf("x", tuple(map(as_size, x.shape))),), (axes,))
-    if name == "norm" and label == "large":
-        x = x / 1000
-    empty = math.prod(x.shape[axis] for axis in axes) == 0
-    if empty and "softmax" in name:
-        expected = np.zeros(x.shape)
-    elif empty and name == "logsumexp":
-        expected = np.full(np.sum(x, axes).shape, -math.inf)
-    else:
-        expected = COMPOSITES[name](x, axes)
-    np.testing.assert_allclose(value(node, x=x), expected, rtol=1e-14, atol=1e-15)
-
-
-@pytest.mark.parametrize("dtype", ["f64", "f32"])
-def test_composites_keep_their_dtype(dtype: str) -> None:
-    for name in COMPOSITES:
-        x = leaf("x", (M, N), dtype)
-        node = TABLE[name].build(x)
-        assert node.dtype == node.op.expand(node).dtype == node.op.jvp(node, (x,)).dtype == dtype
-
-
-INF = math.inf
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        ([-INF, -INF], -INF), ([INF, 1.0], INF), ([-INF, 3.0], 3.0), ([INF, -INF], INF), ([math.nan, 1.0], math.nan),
-        ([1e308, 1e308], 1e308), ([-1e308, -1e308], -1e308), ([math.nan, INF], math.nan),
-    ],
-)  # fmt: skip
-def test_logsumexp_at_the_edges(row: list[float], expected: float) -> None:
-    actual = value(ops.logsumexp(leaf("x", (M,))), x=np.array(row))
-    assert actual == expected or (actual != actual and expected != expected)
-
-
-@pytest.mark.parametrize("scale", [1.0, 1000.0])
-@pytest.mark.parametrize("rows", [(), (3,), (2, 3), (0,)])
-def test_cross_entropy_takes_labels_and_probabilities(scale: float, rows: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(4)
-    z = rng.normal(size=(*rows, 4)) * scale
-    labels, probabilities = rng.integers(0, 4, rows), rng.dirichlet(np.ones(4), rows)
-    probabilities[..., 0] = 0
-    shape = tuple(map(as_size, z.shape))
-    for given_labels, dtype in ((labels, "i64"), (labels.astype("int32"), "i32"), (probabilities, "f64")):
-        other = leaf("y", shape if dtype == "f64" else shape[:-1], dtype)
-        node = ops.cross_entropy(leaf("z", shape), other)
-        expected = cross_entropy(z, given_labels.astype("int64") if dtype == "i32" else given_labels)
-        np.testing.assert_allclose(value(node, z=z, y=given_labels), expected, rtol=1e-13)
-        if scale == 1.0 and rows != (0,):
-            assert_tangent(node, {"z": z, "y": given_labels})
-    one_hot = ops.one_hot(leaf("y", shape[:-1], "i64"), 4)
-    np.testing.assert_array_equal(value(one_hot, y=labels), np.eye(4)[labels])
-
-
-def test_cross_entropy_of_impossible_classes() -> None:
-    z = np.array([[-INF, 0.0, 0.0], [1000.0, -1000.0, 0.0]])
-    by_label = ops.cross_entropy(leaf("z", (M, N)), leaf("y", (M,), "i64"))
-    np.testing.assert_allclose(value(by_label, z=z, y=np.array([1, 1])), [math.log(2), 2000.0])
-    by_weight = ops.cross_entropy(leaf("z", (M, N)), leaf("y", (M, N)))
-    np.testing.assert_allclose(value(by_weight, z=z, y=np.array([[0.0, 1, 0], [0, 1, 0]])), [math.log(2), 2000.0])
-
-
-def test_log_sigmoid_is_accurate_everywhere() -> None:
-    x = np.array([-1000.0, -40.0, -1.0, 0.0, 1.0, 40.0, 1000.0, INF, -INF])
-    node = ops.log_sigmoid(leaf("x", (as_size(9),)))
-    np.testing.assert_allclose(value(node, x=x), scipy.special.log_expit(x), rtol=1e-15)
-    assert_tangent(ops.log_sigmoid(leaf("x", (N,))), {"x": np.array([-2.0, 0.1, 3.0])})
-
-
-SPELLINGS: dict[str, tuple[dict[str, Any], Callable[..., np.ndarray]]] = {
-    "zeros": ({"sizes": (M, 3)}, lambda x: np.zeros((2, 3))),
-    "ones": ({"sizes": (M, 3)}, lambda x: np.ones((2, 3))),
-    "full": ({"value": 2.5, "sizes": (M,)}, lambda x: np.full(2, 2.5)),
-    "square": ({"x": leaf("x", (M, N))}, lambda x: x * x),
-    "flatten": ({"x": leaf("x", (M, N))}, lambda x: x.ravel()),
-    "broadcast_to": ({"x": leaf("x", (M, N)), "sizes": (4, M, N)}, lambda x: np.broadcast_to(x, (4, 2, 3))),
-    "flip": ({"x": leaf("x", (M, N)), "axis": -1}, lambda x: x[:, ::-1]),
-}
-
-
-def test_every_spelling_has_a_case() -> None:
-    assert {op.name for op in TABLE.values() if "spelling" in op.laws} == set(SPELLINGS)
-
-
-@pytest.mark.parametrize("name", SPELLINGS)
-def test_spellings(name: str) -> None:
-    arguments, expected = SPELLINGS[name]
-    x = array((M, N))
-    np.testing.assert_array_equal(value(TABLE[name].build(**arguments), x=x), expected(x))
-
-
-# ---- routines
-
-
-def positive_definite(*batch: int, n: int = 4) -> np.ndarray:
-    a = np.random.default_rng(7).normal(size=(*batch, n, n))
-    return a @ np.swapaxes(a, -1, -2) + n * np.eye(n)
-
-
-SQUARE = (M, K, K)
-
-
-def test_cholesky_and_its_tangent() -> None:
-    x = positive_definite(2)
-    node = ops.cholesky(leaf("x", SQUARE))
-    garbled = x + np.triu(np.ones((4, 4)), 1)
-    np.testing.assert_allclose(value(node, x=garbled), np.linalg.cholesky(x), rtol=1e-14)
-    assert_tangent(node, {"x": garbled})
-
-
-@pytest.mark.parametrize(("lower", "transposed"), list(itertools.product([True, False], repeat=2)))
-@pytest.mark.parametrize("shape", [(K,), (K, N), (M, K, N)])
-def test_triangular_systems_and_their_derivatives(lower: bool, transposed: bool, shape: tuple[Size, ...]) -> None:
-    matrix_shape = (M, K, K) if len(shape) == 3 else (K, K)
-    matrix = array(matrix_shape, 1) + 4 * np.eye(4)
-    b = array(shape, 2)
-    node = ops.solve_triangular(leaf("L", matrix_shape), leaf("b", shape), lower, transposed)
-    pairs = zip(matrix, b, strict=True) if len(shape) == 3 else [(matrix, b)]
-    solved = [scipy.linalg.solve_triangular(m, r, lower=lower, trans=int(transposed)) for m, r in pairs]
-    np.testing.assert_allclose(value(node, L=matrix, b=b), np.array(solved).reshape(b.shape), rtol=1e-12)
-    assert_tangent(node, {"L": matrix, "b": b})
-    assert_adjoint(node, 1, L=matrix)
-
-
-def test_right_hand_sides_broadcast() -> None:
-    matrix, b = array((M, K, K), 1) + 4 * np.eye(4), array((K, N), 2)
-    node = ops.solve_triangular(leaf("L", (M, K, K)), leaf("b", (K, N)))
-    expected = [scipy.linalg.solve_triangular(m, b, lower=True) for m in matrix]
-    np.testing.assert_allclose(value(node, L=matrix, b=b), expected, rtol=1e-12)
-    vector = ops.solve_triangular(leaf("L", (M, K, K)), leaf("v", (K,)))
-    expected = [scipy.linalg.solve_triangular(m, b[:, 0], lower=True) for m in matrix]
-    np.testing.assert_allclose(value(vector, L=matrix, v=b[:, 0]), expected, rtol=1e-12)
-
-
-class Stored:
-    """Where a test keeps an array: inside a larger one, at a fixed index."""
-
-    def __init__(self, buffer: str, *prefix: int) -> None:
-        self.buffer = buffer
-        self.prefix = tuple(Affine((), as_size(index)) for index in prefix)
-
-
-def run_statements(statements: Any, buffers: dict[str, np.ndarray], dims: dict[str, int]) -> list[tuple[Any, ...]]:
-    """Executes kernel statements entry by entry; the faults they raise."""
-    faults: list[tuple[Any, ...]] = []
-    state: dict[Any, int] = {}
-
-    def at(affine: Affine) -> int:
-        return affine.constant.evaluate(dims) + sum(state[v] * c.evaluate(dims) for v, c in affine.terms)
-
-    def body(nest: Any) -> list[Any]:
-        values: list[Any] = []
-        for item in nest.body:
-            if isinstance(item, kernel.Load):
-                values.append(buffers[item.buffer][tuple(at(i) for i in item.index)])
-            elif isinstance(item, kernel.Constant):
-                values.append(item.value)
-            else:
-                values.append(item.op.numpy(item.attrs, *[values[a] for a in item.args]))
-        return values
-
-    def run(statement: Any) -> None:
-        if isinstance(statement, kernel.Loop):
-            steps = range(at(statement.extent))
-            for step in reversed(steps) if statement.reverse else steps:
-                state[statement.variable] = step
-                for inner in statement.body:
-                    run(inner)
-        elif isinstance(statement, kernel.Check):
-            if not buffers[statement.buffer][tuple(at(i) for i in statement.index)] > 0:
-                faults.append((statement.code, statement.line, at(statement.position)))
-        else:
-            run_nest(statement)
-
-    def run_nest(nest: Any) -> None:
-        (write,) = nest.writes
-        kept = [axis for axis in nest.axes if axis.name not in nest.reduced]
-        summed = [axis for axis in nest.axes if axis.name in nest.reduced]
-        for outer in itertools.product(*[range(at(axis.extent)) for axis in kept]):
-            state.update(zip([axis.name for axis in kept], outer, strict=True))
-            total = 0.0
-            for inner in itertools.product(*[range(at(axis.extent)) for axis in summed]):
-                state.update(zip([axis.name for axis in summed], inner, strict=True))
-                term = body(nest)[write.value]
-                total = total + term if write.combine else term
-            buffers[write.buffer][tuple(at(i) for i in write.index)] = total
-
-    for statement in statements:
-        run(statement)
-    return faults
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 5])
-def test_the_cholesky_routine(n: int) -> None:
-    x = positive_definite(3, n=n) + np.triu(np.ones((n, n)), 1)
-    buffers = {"A": np.stack([np.zeros_like(x), x]), "L": np.full(x.shape, np.nan)}
-    types = (Type("f64", (as_size(3), N, N)),)
-    statements = TABLE["cholesky"].routine(kernel, types, (), (Stored("A", 1),), (Stored("L"),), 12)
-    assert run_statements(statements, buffers, {"n": n}) == []
-    np.testing.assert_allclose(buffers["L"], np.linalg.cholesky(x), rtol=1e-13, atol=1e-14)
-
-
-def test_the_cholesky_routine_faults_at_the_first_pivot_that_is_not_positive() -> None:
-    for bad in (-1.0, 0.0, math.nan):
-        x = np.diag([1.0, 4.0, bad, bad])
-        types = (Type("f64", (K, K)),)
-        statements = TABLE["cholesky"].routine(kernel, types, (), (Stored("A"),), (Stored("L"),), 12)
-        faults = run_statements(statements, {"A": x, "L": np.zeros((4, 4))}, {"k": 4})
-        assert faults[0] == (5, 12, 2)
-
-
-@pytest.mark.parametrize(("lower", "transposed"), list(itertools.product([True, False], repeat=2)))
-@pytest.mark.parametrize("shape", [(5,), (5, 3), (2, 5, 3), (2, 5), (0,), (1, 2)])
-def test_the_triangular_routine(lower: bool, transposed: bool, shape: tuple[int, ...]) -> None:
-    batched = shape[0] == 2
-    n = shape[1] if batched else shape[0]
-    matrix = np.random.default_rng(1).normal(size=(*shape[:batched], n, n)) + 4 * np.eye(n)
-    b = np.random.default_rng(2).normal(size=shape)
-    types = tuple(Type("f64", tuple(map(as_size, a.shape))) for a in (matrix, b))
-    attrs = (lower, transposed)
-    buffers = {"L": matrix, "b": b, "x": np.full((2, *shape), np.nan)}
-    routine = TABLE["solve_triangular"].routine
-    statements = routine(kernel, types, attrs, (Stored("L"), Stored("b")), (Stored("x", 1),), 3)
-    assert run_statements(statements, buffers, {}) == []
-    node = make(TABLE["solve_triangular"], tuple(ops.input_(s, t) for s, t in zip("Lb", types, strict=True)), attrs)
-    np.testing.assert_allclose(buffers["x"][1], evaluate([node], {"L": matrix, "b": b}, {})[0], rtol=1e-12)
 
 
 def test_attributes_resolve_to_integers() -> None:

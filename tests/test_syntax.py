@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 import unicodedata
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+import exprc
 from exprc.diagnostics import Diagnostic, UserError
 from exprc.source import Source
 from exprc.syntax import ast
@@ -407,7 +410,7 @@ def test_children_lie_inside_their_parents_and_in_order() -> None:
     for node in ast.walk(parsed(text)):
         inner = [child.span for child in ast.children(node) if not isinstance(child, ast.Comment)]
         assert all(node.span.start <= span.start <= span.end <= node.span.end for span in inner)
-        assert all(one.end <= other.start for one, other in zip(inner, inner[1:]))
+        assert all(one.end <= other.start for one, other in pairwise(inner))
         if isinstance(node, ast.Name):
             assert node.span.text == node.text
 
@@ -622,9 +625,11 @@ def test_any_text_is_parsed_or_refused() -> None:
 def test_parsing_needs_neither_lark_nor_numpy() -> None:
     script = (
         "import sys\nfrom exprc.source import Source\nfrom exprc.syntax.parse import parse\n"
-        "parse(Source('a', 'x = 1'))\nprint(*(name for name in ('lark', 'numpy', 'typing', 'pathlib') if name in sys.modules))"
+        "parse(Source('a', 'x = 1'))\n"
+        "print(*{'lark', 'numpy', 'typing', 'pathlib'} & set(sys.modules))"
     )
-    shown = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, check=True, cwd=".")
+    root = Path(exprc.__file__).parents[1]
+    shown = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert shown.stdout.split() == []
 
 

@@ -25,10 +25,11 @@ from exprc.check.report import NOT_BUILT, quoted
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.diagnostics import Label
+from exprc.ir.node import make
 from exprc.ir.op import ELEMENTWISE, Op
 from exprc.ir.sizes import ONE, Size, divide_exactly, floordiv
 from exprc.ir.sizes import constant as constant_size
-from exprc.ir.types import F64, I64, INTEGERS
+from exprc.ir.types import F64, FLOATS, I64, INTEGERS
 from exprc.ops import TABLE
 from exprc.ops.compare import eq, where
 from exprc.ops.contraction import matmul
@@ -63,6 +64,9 @@ def binary(context: Context, scope: Scope, expression: ast.Binary, left: Value, 
     """`a + b` and its like."""
     if left.node is None or right.node is None:
         return POISON
+    plain = _of_one_float_type(expression.op, left, right)
+    if plain is not None:
+        return plain
     place = Place(f"`{expression.op}`", between(expression.left.span, expression.right.span, expression.op), scope)
     operands = [Operand(left, expression.left), Operand(right, expression.right)]
     if expression.op == "@":
@@ -75,6 +79,17 @@ def binary(context: Context, scope: Scope, expression: ast.Binary, left: Value, 
         return _power(context, place, op, operands)
     value = elementwise(context, place, op, operands)
     return value if size is None or value.node is None else Value(value.node, value.weak, size)
+
+
+def _of_one_float_type(operator: str, left: Value, right: Value) -> Value | None:
+    """The common case, in which nothing has to meet; None in any other."""
+    op = _INFIX.get(operator)
+    if op is None or left.node is None or right.node is None or left.size is not None or right.size is not None:
+        return None
+    type = left.node.types[0]
+    if type != right.node.types[0] or type.dtype not in FLOATS:
+        return None
+    return Value(make(op, (left.node, right.node)), left.weak and right.weak)
 
 
 def compare(context: Context, scope: Scope, expression: ast.Compare, values: list[Value]) -> Value:

@@ -26,19 +26,18 @@ class Node:
 
     @property
     def type(self) -> Type:
-        """The type of the only result."""
-        (only,) = self.types
-        return only
+        """The type of the only result (of several: the first)."""
+        return self.types[0]
 
     @property
     def dtype(self) -> str:
         """The dtype of the only result."""
-        return self.type.dtype
+        return self.types[0].dtype
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """The shape of the only result."""
-        return self.type.shape
+        return self.types[0].shape
 
     @property
     def kind(self) -> str:

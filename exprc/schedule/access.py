@@ -14,6 +14,7 @@ from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE, VIEW
 from exprc.ir.sizes import Size
 
 NESTED = frozenset((ELEMENTWISE, REDUCE, CONTRACT))
+NOTHING: frozenset[int] = frozenset()
 
 
 class Place(NamedTuple):
@@ -70,7 +71,7 @@ def domain(node: Node) -> Domain:
         extents = tuple(sizes[label] for label in (*out, *summed))
         rank = len(out)
         return Domain(extents, tuple(range(rank)), frozenset(range(rank, len(extents))))
-    return Domain(node.shape, tuple(range(len(node.shape))), frozenset())
+    return Domain(node.shape, tuple(range(len(node.shape))), NOTHING)
 
 
 def operand_maps(node: Node, accesses: Mapping[Node, Access]) -> list[Access]:

@@ -27,6 +27,7 @@ from exprc.schedule.phases import NO_HOME, Phase, Phases, computes, find_phases,
 
 ROW_BLOCK, FLAT_BLOCK = 32, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
+MOST_STATEMENTS = 4  # in a kernel that runs once: code generation is superlinear in the size of a function
 
 
 def make_plan(
@@ -84,7 +85,7 @@ class _Builder:
             if node.kind in NESTED and node not in self.targets:
                 buffer = self.new_buffer("w", node.dtype, node.shape, WORKSPACE)
                 self.targets[node] = [Place(buffer.name)]
-        found = [self._kernel(number, phase, crossing) for number, phase in enumerate(self.phases.phases)]
+        found = [k for number, phase in enumerate(self.phases.phases) for k in self._kernels(number, phase, crossing)]
         if self.copies:
             scope = self._scope(None)
             body: list[Statement] = [copy_nest(self.accesses[n], n.shape, place, scope) for n, place in self.copies]
@@ -106,12 +107,16 @@ class _Builder:
             self.lines,
         )  # fmt: skip
 
-    def _kernel(self, number: int, phase: Phase, crossing: frozenset[Node]) -> Kernel:
+    def _kernels(self, number: int, phase: Phase, crossing: frozenset[Node]) -> list[Kernel]:
+        """The kernel of a phase; one that runs once is cut into several where it is long, since each is a function."""
         stream = _stream(phase) if phase.size is not None else None
         scope = self._scope(stream)
         body = build_statements(phase.nodes, scope, crossing)
         name = f"kernel{number}"
-        return Kernel(name, stream, tuple(scope.tiles), tuple(scope.accumulators), tuple(body))
+        if stream is not None or len(body) <= MOST_STATEMENTS:
+            return [Kernel(name, stream, tuple(scope.tiles), tuple(scope.accumulators), tuple(body))]
+        parts = [body[k : k + MOST_STATEMENTS] for k in range(0, len(body), MOST_STATEMENTS)]
+        return [Kernel(f"{name}_{k}", None, (), (), tuple(part)) for k, part in enumerate(parts)]
 
     def _crossing(self) -> frozenset[Node]:
         """The nodes whose values are read in another kernel than the one that makes them, or returned."""

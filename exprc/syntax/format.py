@@ -31,15 +31,15 @@ def format_program(source: Source) -> str:
 
 
 class _Line:
-    __slots__ = ("comment", "indent", "text")
+    __slots__ = ("comment", "indent", "pieces")
 
     def __init__(self, indent: int) -> None:
         self.indent = indent
-        self.text = ""
+        self.pieces: list[str] = []
         self.comment = ""
 
-    def width(self) -> int:
-        return self.indent + len(self.text)
+    def text(self) -> str:
+        return " " * self.indent + "".join(self.pieces) if self.pieces else ""
 
 
 class _Open:
@@ -89,7 +89,7 @@ class _Writer:
         text = _comment_text(comment.text)
         if comment.own_line:
             self._new_line(newlines, self._indentation(END))
-            self.lines[-1].text = text
+            self.lines[-1].pieces.append(text)
             self.breaks = True
         else:
             self.lines[-1].comment = text
@@ -104,7 +104,7 @@ class _Writer:
         on_line = "\n" not in self.text[self.tokens.starts[index] : self.tokens.starts[index + 1]]
         inline = on_line and self.brackets[-1].line == len(self.lines) and following not in (SEPARATOR, END, _RBRACE)
         if inline and not self.breaks:
-            self.lines[-1].text += ";"
+            self.lines[-1].pieces.append(";")
         else:
             self.breaks = True
 
@@ -118,8 +118,9 @@ class _Writer:
         line = self.lines[-1]
         if kind == _COMMA and self._is_last_comma(index):
             return
-        space = "" if not line.text or not self._space_before(index) else " "
-        line.text += space + text
+        if line.pieces and self._space_before(index):
+            line.pieces.append(" ")
+        line.pieces.append(text)
         if kind in OPENING:
             self.brackets.append(_Open(kind, line.indent, len(self.lines)))
         elif kind in CLOSING:
@@ -132,7 +133,7 @@ class _Writer:
 
     def _new_line(self, newlines: int, indent: int) -> None:
         self.breaks = False
-        if not self.lines[-1].text and not self.lines[-1].comment and len(self.lines) == 1:
+        if not self.lines[-1].pieces and not self.lines[-1].comment and len(self.lines) == 1:
             self.lines[-1].indent = indent
             return
         if newlines > 1 and self.brackets[-1].kind == _LBRACE and self.previous != _LBRACE:
@@ -189,11 +190,10 @@ def _joined(lines: list[_Line]) -> str:
         last = first
         while last < len(lines) and lines[last].comment:
             last += 1
-        column = max((line.width() for line in lines[first:last]), default=0) + 2
-        for line in lines[first:last]:
-            rows.append(" " * line.indent + line.text + " " * (column - line.width()) + line.comment)
-        if last < len(lines):
-            rows.append(" " * lines[last].indent + lines[last].text if lines[last].text else "")
+        texts = [line.text() for line in lines[first:last]]
+        column = max(map(len, texts), default=0) + 2
+        rows += [text.ljust(column) + line.comment for text, line in zip(texts, lines[first:last])]
+        rows += [line.text() for line in lines[last : last + 1]]
         first = last + 1
     text = "\n".join(rows).strip("\n")
     return text + "\n" if text else ""

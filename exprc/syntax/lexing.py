@@ -11,6 +11,7 @@ from itertools import accumulate, compress
 
 from exprc.diagnostics import MOST_SHOWN, Label
 from exprc.source import Source, Span
+from exprc.syntax.ast import Comment
 from exprc.syntax.characters import blanked, check_characters
 from exprc.syntax.documentation import attach_documentation
 from exprc.syntax.lexemes import BAD_OPERATORS, report_lexeme, slip_meaning, spelling
@@ -113,8 +114,6 @@ def _cut(tokens: Tokens) -> None:
 
 
 def _keep_comments(tokens: Tokens, kinds: list[int], lexemes: list[str], ends: list[int]) -> None:
-    from exprc.syntax.ast import Comment
-
     for index, kind in enumerate(kinds):
         if kind == COMMENT:
             text = lexemes[index].rstrip()
