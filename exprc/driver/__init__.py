@@ -7,4 +7,16 @@ from exprc.driver.commands import BuildReport, CheckReport, build, check, grad, 
 from exprc.driver.options import Options
 from exprc.driver.pipeline import STAGES, Compilation, Stage
 
-__all__ = ["STAGES", "BuildReport", "CheckReport", "Compilation", "Options", "Stage", "build", "check", "grad", "run", "show"]
+__all__ = [
+    "STAGES",
+    "BuildReport",
+    "CheckReport",
+    "Compilation",
+    "Options",
+    "Stage",
+    "build",
+    "check",
+    "grad",
+    "run",
+    "show",
+]

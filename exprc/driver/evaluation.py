@@ -60,7 +60,10 @@ def _arguments(interface: Interface, names: tuple[str, ...], data: Mapping[str, 
                 Diagnostic(
                     "E0709",
                     f"the data has no array `{name}`",
-                    notes=(f"line {argument.line}: {argument.declaration}", f"the data has {', '.join(data) or 'nothing'}"),
+                    notes=(
+                        f"line {argument.line}: {argument.declaration}",
+                        f"the data has {', '.join(data) or 'nothing'}",
+                    ),
                 )
             )
     return given

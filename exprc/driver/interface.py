@@ -18,7 +18,16 @@ from exprc.ir.sizes import Size
 from exprc.ir.substitution import substitute_attributes, substitute_sizes
 from exprc.ir.types import Type
 from exprc.ops.leaves import constant_value
-from exprc.package.interface import Argument, Callable, Dim, GradientEntry, Interface, Requirement, Result, requirements_of
+from exprc.package.interface import (
+    Argument,
+    Callable,
+    Dim,
+    GradientEntry,
+    Interface,
+    Requirement,
+    Result,
+    requirements_of,
+)
 from exprc.package.names import c_name, check_model_name, python_name, symbols
 from exprc.rewrite import Settings, expand_composites, simplify
 from exprc.rewrite.rule import STABILIZE

@@ -235,7 +235,8 @@ def _show_entries(state: Compilation) -> str:
 
 def _show_model(state: Compilation) -> str:
     assert state.model is not None
-    return "\n".join(f"{d.name} : {d.node.type}" for d in (*state.model.declarations, *state.model.definitions))
+    rows = [(d.name, d.node) for d in state.model.declarations] + [(d.name, d.node) for d in state.model.definitions]
+    return "\n".join(f"{name} : {node.type}" for name, node in rows)
 
 
 def _show_kernels(state: Compilation) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exprc.driver.pipeline import Compilation, definition_names
 from exprc.ir.node import toposort
 from exprc.ir.sizes import Size, dim, product
@@ -63,7 +65,7 @@ def _describe(kernel: Kernel) -> str:
 
 
 def _workspace(plan: Plan) -> str:
-    kept = [b for b in plan.workspace]
+    kept = list(plan.workspace)
     others = [b for b in buffers_of(plan).values() if b.space in (TILE, ACCUMULATOR)]
     parts = [f"{_bytes(kept)} B of values"] if kept else []
     if others:
@@ -93,7 +95,7 @@ def _rewrites(state: Compilation) -> str:
     return "\n".join(lines if len(lines) > 1 else [*lines, "  none"])
 
 
-def _table(title: str, rows: list[tuple[str, ...]]) -> str:
+def _table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     shown = rows[:MOST_ROWS]

@@ -16,9 +16,8 @@ def target_of(options: Options) -> Target:
     if options.target != "cpu":
         raise KnownLimit(Diagnostic("E0602", f"`--target {options.target}`: other systems are not built for yet"))
     if options.cpu not in CPUS:
-        raise UserError(
-            Diagnostic("E0603", f"there is no target processor `{options.cpu}`", help=(f"use one of {', '.join(CPUS)}",))
-        )
+        known = (f"use one of {', '.join(CPUS)}",)
+        raise UserError(Diagnostic("E0603", f"there is no target processor `{options.cpu}`", help=known))
     return host_target() if options.cpu == "native" else named_target(options.cpu)
 
 

@@ -7,7 +7,7 @@ composition.  Knows nothing of arrays or memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias, Union
+from typing import NamedTuple, TypeAlias
 
 from exprc.ir.sizes import ONE, ZERO, Size, as_size, divide_exactly
 
@@ -19,7 +19,7 @@ class Quotient(NamedTuple):
     divisor: Size
 
 
-Variable: TypeAlias = Union[int, str, Quotient]
+Variable: TypeAlias = int | str | Quotient
 
 
 class Affine(NamedTuple):

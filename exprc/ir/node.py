@@ -45,7 +45,8 @@ class Node:
         return self.op.kind
 
     def __repr__(self) -> str:
-        return f"<{self.op.name}{list(self.attrs) if self.attrs else ''} : {', '.join(str(t) for t in self.types)}>"[:200]
+        attributes = list(self.attrs) if self.attrs else ""
+        return f"<{self.op.name}{attributes} : {', '.join(str(t) for t in self.types)}>"[:200]
 
 
 class Function(NamedTuple):

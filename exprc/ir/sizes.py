@@ -7,7 +7,7 @@ arrays or programs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias, Union
+from typing import NamedTuple, TypeAlias
 
 
 class Atom(NamedTuple):
@@ -17,7 +17,7 @@ class Atom(NamedTuple):
     arguments: tuple[Size, ...]
 
 
-AtomLike: TypeAlias = Union[str, Atom]
+AtomLike: TypeAlias = str | Atom
 Monomial: TypeAlias = tuple[tuple[AtomLike, int], ...]
 
 

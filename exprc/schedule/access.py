@@ -6,7 +6,7 @@ Works on kinds only; must not know kernels' text or LLVM.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 from exprc.ir.index import Affine, Guard, IndexMap, axis, compose, identity_map
 from exprc.ir.node import Node
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 class Access(NamedTuple):
     """A value as an index map of what is computed or stored: of a node, or of a place with its dtype."""
 
-    base: Union[Node, Place]
+    base: Node | Place
     map: IndexMap
     dtype: str
 

@@ -9,14 +9,15 @@ Owns the data and its meaning; must not know LLVM, targets or the graph's nodes.
 The order of sums is part of the meaning.  A nest that reduces with `add` over its vector axis keeps `LANES[dtype]`
 virtual lanes (entry j of the axis goes to lane j modulo lanes), combined pairwise by halves; further reduced axes are
 outer loops and add to the same lanes.  Where the vector axis is not reduced (or there is none) entries are added one
-after another.  At most `panel` additions are made in f32 before the partial sum is added to an f64 one.  An accumulator adds
-the nests' results block by block within a chunk, in f64; chunks are combined by a binary tree (`combine_order`).
+after another.  At most `panel` additions are made in f32 before the partial sum is added to an f64 one.  A product that
+feeds an addition is fused with it (fma).  An accumulator adds the nests' results block by block within a chunk, in f64;
+chunks are combined by a binary tree: partial[c] += partial[c + s] for s = 1, 2, 4, …
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias, Union
+from typing import Any, NamedTuple, TypeAlias
 
 from exprc.ir.index import Affine, Guard
 from exprc.ir.op import Op
@@ -43,7 +44,7 @@ class Load(NamedTuple):
     """An entry of a buffer; zero where a guard does not hold (and then nothing is read)."""
 
     buffer: str
-    index: tuple[Affine, ...]
+    index: tuple[Affine, ...]  # type: ignore[assignment]
     guards: tuple[Guard, ...]
     dtype: str
 
@@ -58,7 +59,7 @@ class Constant(NamedTuple):
 class IndexValue(NamedTuple):
     """An index expression of loop variables and sizes as an integer."""
 
-    index: Affine
+    index: Affine  # type: ignore[assignment]
     dtype: str = "i64"
 
 
@@ -79,7 +80,7 @@ class Masked(NamedTuple):
     dtype: str
 
 
-Instruction: TypeAlias = Union[Load, Constant, IndexValue, Apply, Masked]
+Instruction: TypeAlias = Load | Constant | IndexValue | Apply | Masked
 
 
 class Write(NamedTuple):
@@ -91,7 +92,7 @@ class Write(NamedTuple):
     """
 
     buffer: str
-    index: tuple[Affine, ...]
+    index: tuple[Affine, ...]  # type: ignore[assignment]
     value: int
     combine: str = ""
     accumulate: bool = False
@@ -134,7 +135,7 @@ class Check(NamedTuple):
     """A fault with `code`, `line` and `index` unless the entry of the buffer is positive (NaN is not)."""
 
     buffer: str
-    index: tuple[Affine, ...]
+    index: tuple[Affine, ...]  # type: ignore[assignment]
     code: int
     line: int
     position: Affine
@@ -147,7 +148,7 @@ class Swap(NamedTuple):
     source: str
 
 
-Statement: TypeAlias = Union[Nest, Loop, Check, Swap]
+Statement: TypeAlias = Nest | Loop | Check | Swap
 
 
 class Accumulator(NamedTuple):

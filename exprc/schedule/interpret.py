@@ -1,0 +1,447 @@
+"""Runs plans on NumPy arrays: the meaning of kernels, and the oracle of everything lowered.
+
+Results are the bits of the compiled code: operations run as their scalar programs, sums in the order of `sums`.  Every
+entry that is read or written must exist, and must have been written by an earlier kernel or in the same block before it
+is read.  Must not know targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from exprc.diagnostics import InternalError
+from exprc.ir.index import Affine, Guard, Quotient
+from exprc.ir.sizes import Size
+from exprc.ir.types import BYTES, FLOATS
+from exprc.scalar.builder import Builder, reachable
+from exprc.scalar.evaluate import NUMPY_NAMES, evaluate
+from exprc.schedule.kernel import (
+    Accumulator,
+    Apply,
+    Buffer,
+    Check,
+    Constant,
+    IndexValue,
+    Kernel,
+    Load,
+    Loop,
+    Masked,
+    Nest,
+    Plan,
+    Statement,
+    Swap,
+    Write,
+    chunk_length,
+    chunk_limit,
+)
+from exprc.schedule.show import show_statement, show_write
+from exprc.schedule.sums import combined, neutral, order_of, reduced, running_dtype
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+MOST_POINTS = 1 << 18  # of a nest at once; more are done by parts of its first axis
+BAD_SIZE, REQUIREMENT = 1, 3
+Variables = Mapping[str | Quotient, Any]
+
+
+class Fault(Exception):
+    """The function ends with a status: sizes that break a requirement, or an entry that fails its check."""
+
+    def __init__(self, code: int, line: int, index: int) -> None:
+        super().__init__(f"status {code} of line {line} at {index}")
+        self.code, self.line, self.index = code, line, index
+
+
+def interpret(plan: Plan, arguments: Mapping[str, Array], dims: Mapping[str, int]) -> dict[str, Array]:
+    """The results of a plan by the names of their buffers, for arguments by the names of theirs."""
+    import numpy as np
+
+    _require(plan, dims)
+    machine = _Machine(dims)
+    with np.errstate(all="ignore"):
+        for buffer in plan.arguments:
+            machine.take(buffer, arguments[buffer.name])
+        for buffer in (*plan.results, *plan.workspace):
+            machine.declare(buffer)
+        for kernel in plan.kernels:
+            try:
+                _run_kernel(machine, kernel)
+            except InternalError as error:
+                raise InternalError(f"{plan.symbol}, {kernel.name}: {error}") from None
+    for buffer in plan.results:
+        if not machine.written[buffer.name].all():
+            raise InternalError(f"{plan.symbol}: nothing wrote all of {buffer.name}")
+    return {buffer.name: machine.arrays[buffer.name] for buffer in plan.results}
+
+
+def _require(plan: Plan, dims: Mapping[str, int]) -> None:
+    for name in plan.dims:
+        if dims[name] < 0:
+            raise Fault(BAD_SIZE, 0, dims[name])
+    for r in plan.requirements:
+        left, right = r.left.evaluate(dims), r.right.evaluate(dims)
+        relations = {"==": left == right, "!=": left != right, "<=": left <= right, "<": left < right,
+                     ">=": left >= right, ">": left > right}  # fmt: skip
+        if not relations[r.relation]:
+            raise Fault(REQUIREMENT, r.line, left)
+
+
+class _Body(NamedTuple):
+    """A nest's body as a scalar program, and for each write the values that it takes: two are factors of a product that
+    is added with one rounding."""
+
+    builder: Builder
+    outputs: tuple[int, ...]
+    sources: tuple[tuple[int, ...], ...]
+
+
+class _Machine:
+    """Memory, sizes and the clock of a run.
+
+    `written` holds for each entry when it was written, 0 for never.  The clock moves on with every block; `since` is its
+    state before the kernel at hand, all of whose blocks may run at the same time.
+    """
+
+    def __init__(self, dims: Mapping[str, int]) -> None:
+        self.dims = dims
+        self.arrays: dict[str, Array] = {}
+        self.written: dict[str, Array] = {}
+        self.clock = self.since = 1
+        self._sizes: dict[Size, int] = {}
+        self._bodies: dict[int, _Body] = {}
+
+    def declare(self, buffer: Buffer) -> None:
+        """Memory that nothing has been written to."""
+        import numpy as np
+
+        shape = tuple(map(self.size, buffer.shape))
+        self.arrays[buffer.name] = np.zeros(shape, NUMPY_NAMES[buffer.dtype])
+        self.written[buffer.name] = np.zeros(shape, np.int64)
+
+    def take(self, buffer: Buffer, given: Array) -> None:
+        """The memory of an argument."""
+        self.declare(buffer)
+        expected = self.arrays[buffer.name]
+        if given.dtype != expected.dtype or given.shape != expected.shape:
+            raise InternalError(f"{buffer.name} is {given.dtype}{list(given.shape)}, not {buffer}")
+        self.fill(buffer.name, given)
+
+    def fill(self, name: str, value: Any) -> None:
+        """Overwrites a whole buffer."""
+        self.arrays[name][...] = value
+        self.written[name][...] = self.clock
+
+    def size(self, size: Size) -> int:
+        """The value of a size."""
+        if size not in self._sizes:
+            self._sizes[size] = size.evaluate(self.dims)
+        return self._sizes[size]
+
+    def index(self, affine: Affine, variables: Variables) -> Any:
+        """The value of an index expression: an integer, or an array where variables are arrays."""
+        quotients: list[Quotient] = []
+        pending = [affine]
+        while pending:
+            inner = [variable for variable, _ in pending.pop().terms if isinstance(variable, Quotient)]
+            quotients += inner
+            pending += [quotient.numerator for quotient in inner]
+        known = dict(variables)
+        for quotient in reversed(quotients):
+            known[quotient] = self._linear(quotient.numerator, known) // (self.size(quotient.divisor) or 1)
+        return self._linear(affine, known)
+
+    def _linear(self, affine: Affine, variables: Variables) -> Any:
+        total: Any = self.size(affine.constant)
+        for variable, coefficient in affine.terms:
+            total = total + self.size(coefficient) * variables[variable]  # type: ignore[index]
+        return total
+
+    def holds(self, guards: tuple[Guard, ...], variables: Variables) -> Any:
+        """Where all guards hold."""
+        import numpy as np
+
+        total: Any = np.True_
+        for guard in guards:
+            position = self.index(guard.position, variables)
+            total = total & (position >= 0) & (position < self.size(guard.extent)) & (position % guard.step == 0)
+        return total
+
+    def entries(self, name: str, index: tuple[Affine, ...], variables: Variables, where: Any) -> tuple[Any, ...]:
+        """The indices of entries, which must exist `where` that is true; zero elsewhere."""
+        import numpy as np
+
+        shape = self.arrays[name].shape
+        found = []
+        for position, (affine, extent) in enumerate(zip(index, shape, strict=True)):
+            value = np.asarray(self.index(affine, variables))
+            if np.any(((value < 0) | (value >= extent)) & where):
+                raise InternalError(f"index {position} of {name}{list(shape)} reaches {value.min()} to {value.max()}")
+            found.append(np.where(where, value, 0))
+        return tuple(np.broadcast_arrays(*found)) if found else ()
+
+    def read(self, name: str, entries: tuple[Any, ...], where: Any) -> Array:
+        """Entries that have been written, zero `where` not."""
+        import numpy as np
+
+        if not np.any(where):
+            return np.zeros((), self.arrays[name].dtype)
+        times = self.written[name][entries]
+        if np.any(((times == 0) | (times > self.since) & (times != self.clock)) & where):
+            raise InternalError(f"an entry of {name} is read that nothing wrote before")
+        return np.where(where, self.arrays[name][entries], self.arrays[name].dtype.type(0))
+
+    def body(self, nest: Nest) -> _Body:
+        """The body of a nest, made once."""
+        if id(nest) not in self._bodies:
+            self._bodies[id(nest)] = _make_body(nest)
+        return self._bodies[id(nest)]
+
+
+# ---- kernels
+
+
+def _run_kernel(machine: _Machine, kernel: Kernel) -> None:
+    import numpy as np
+
+    machine.since = machine.clock
+    stream = kernel.stream
+    partials: list[list[Array]] = []
+    if stream is None:
+        _start_chunk(machine, kernel)
+        machine.clock += 1
+        _run_statements(machine, kernel.body, {})
+        partials.append([machine.arrays[a.buffer.name] for a in kernel.accumulators])
+    else:
+        extent = machine.size(stream.extent)
+        bytes_ = sum(_entries(machine, a) * BYTES[a.buffer.dtype] for a in kernel.accumulators)
+        rows = chunk_length(extent, stream, chunk_limit(bytes_))
+        for begin in range(0, max(extent, 1), rows):
+            _start_chunk(machine, kernel)
+            for first in range(begin, min(begin + rows, extent), stream.block):
+                machine.clock += 1
+                for tile in kernel.tiles:
+                    machine.declare(tile)
+                last = min(first + stream.block, begin + rows, extent)
+                _run_statements(machine, kernel.body, {stream.start: first, stream.rows: last - first})
+            partials.append([machine.arrays[a.buffer.name] for a in kernel.accumulators])
+    machine.clock += 1
+    _combine_chunks(kernel, partials)
+    for accumulator, total in zip(kernel.accumulators, partials[0], strict=True):
+        machine.fill(accumulator.target, total.astype(machine.arrays[accumulator.target].dtype))
+    assert all(np.all(machine.written[a.target]) for a in kernel.accumulators)
+
+
+def _entries(machine: _Machine, accumulator: Accumulator) -> int:
+    count = 1
+    for size in accumulator.buffer.shape:
+        count *= machine.size(size)
+    return count
+
+
+def _start_chunk(machine: _Machine, kernel: Kernel) -> None:
+    for tile in kernel.tiles:
+        machine.declare(tile)
+    for accumulator in kernel.accumulators:
+        machine.declare(accumulator.buffer)
+        machine.fill(accumulator.buffer.name, neutral(accumulator.combine, accumulator.buffer.dtype))
+
+
+def _combine_chunks(kernel: Kernel, partials: list[list[Array]]) -> None:
+    """partial[c] with partial[c + stride] for strides 1, 2, 4, … and every c that is a multiple of two strides."""
+    stride = 1
+    while stride < len(partials):
+        for chunk in range(0, len(partials) - stride, 2 * stride):
+            for at, accumulator in enumerate(kernel.accumulators):
+                other = partials[chunk + stride][at]
+                partials[chunk][at] = combined(accumulator.combine, partials[chunk][at], other)
+        stride *= 2
+
+
+def _run_statements(machine: _Machine, body: tuple[Statement, ...], variables: Variables) -> None:
+    """Statements in order; those of loops by a stack of what is still to be done."""
+    pending: list[Iterator[tuple[Statement, Variables]]] = [iter([(s, variables) for s in body])]
+    while pending:
+        statement, inside = next(pending[-1], (None, variables))
+        if statement is None:
+            pending.pop()
+        elif isinstance(statement, Loop):
+            pending.append(_turns(machine, statement, inside))
+        else:
+            try:
+                _run_statement(machine, statement, inside)
+            except InternalError as error:
+                raise InternalError(f"{show_statement(statement)}: {error}") from None
+
+
+def _turns(machine: _Machine, loop: Loop, variables: Variables) -> Iterator[tuple[Statement, Variables]]:
+    turns = range(machine.index(loop.extent, variables))
+    for turn in reversed(turns) if loop.reverse else turns:
+        inside = {**variables, loop.variable: turn}
+        for statement in loop.body:
+            yield statement, inside
+
+
+def _run_statement(machine: _Machine, statement: Statement, variables: Variables) -> None:
+    import numpy as np
+
+    if isinstance(statement, Nest):
+        _run_nest(machine, statement, variables)
+    elif isinstance(statement, Swap):
+        source = machine.arrays[statement.source]
+        if not np.all(machine.written[statement.source]):
+            raise InternalError(f"nothing wrote all of {statement.source}")
+        machine.fill(statement.target, source)
+    else:
+        assert isinstance(statement, Check)
+        entries = machine.entries(statement.buffer, statement.index, variables, np.True_)
+        if not machine.read(statement.buffer, entries, np.True_) > 0:
+            raise Fault(statement.code, statement.line, machine.index(statement.position, variables))
+
+
+# ---- nests
+
+
+def _make_body(nest: Nest) -> _Body:
+    builder = Builder()
+    values: list[int] = []
+    for instruction in nest.body:
+        if isinstance(instruction, Constant):
+            values.append(builder.const(instruction.dtype, instruction.value))
+        elif isinstance(instruction, Apply):
+            assert instruction.op.program is not None
+            operands = [values[number] for number in instruction.args]
+            values.append(instruction.op.program(builder, *operands, *instruction.attrs))
+        elif isinstance(instruction, Masked):
+            condition = builder.input(instruction.guards, "bool")
+            zero = builder.const(instruction.dtype, 0)
+            values.append(builder.select(condition, values[instruction.value], zero))
+        else:
+            values.append(builder.input(instruction, instruction.dtype))
+    written = [values[write.value] for write in nest.writes]
+    uses: dict[int, int] = {}
+    for value in (*written, *(arg for v in reachable(builder, written) for arg in builder.instructions[v].args)):
+        uses[value] = uses.get(value, 0) + 1
+    sources = tuple(_sources(nest, write, builder, value, uses[value]) for write, value in zip(nest.writes, written))
+    return _Body(builder, tuple(dict.fromkeys(value for source in sources for value in source)), sources)
+
+
+def _sources(nest: Nest, write: Write, builder: Builder, value: int, uses: int) -> tuple[int, ...]:
+    """A float product that is used in one sum only is added without being rounded first."""
+    op, args, dtype, _ = builder.instructions[value]
+    fused = write.combine == "add" and nest.reduced and op == "mul" and dtype in FLOATS and uses == 1
+    return args if fused else (value,)
+
+
+def _run_nest(machine: _Machine, nest: Nest, variables: Variables) -> None:
+    extents = [max(machine.index(axis.extent, variables), 0) for axis in nest.axes]
+    points = 1
+    for extent in extents:
+        points *= extent
+    if points <= MOST_POINTS or nest.axes[0].name in nest.reduced:
+        _run_points(machine, nest, variables, [range(extent) for extent in extents])
+        return
+    step = max(1, MOST_POINTS * extents[0] // points)
+    for begin in range(0, extents[0], step):
+        first = range(begin, min(begin + step, extents[0]))
+        _run_points(machine, nest, variables, [first, *map(range, extents[1:])])
+
+
+def _run_points(machine: _Machine, nest: Nest, variables: Variables, ranges: list[range]) -> None:
+    """All points at once: every value is an array with an axis for each of the nest, of length 1 where it does not
+    depend on it."""
+    import numpy as np
+
+    shape = tuple(map(len, ranges))
+    inside = dict(variables)
+    for position, (axis, numbers) in enumerate(zip(nest.axes, ranges, strict=True)):
+        inside[axis.name] = np.arange(numbers.start, numbers.stop).reshape([-1] + [1] * (len(shape) - position - 1))
+    body = machine.body(nest)
+    values = _evaluate(machine, nest, body, inside, shape)
+    kept = sum(axis.name not in nest.reduced for axis in nest.axes)
+    outer = {name: _without(value, len(shape) - kept) for name, value in inside.items()}
+    for combining in (False, True):
+        for write, source in zip(nest.writes, body.sources, strict=True):
+            if bool(write.combine) != combining:
+                continue
+            factors = tuple(np.broadcast_to(values[value], shape) for value in source)
+            if not combining:
+                _store(machine, nest, write, factors[0], inside)
+            elif not nest.reduced:
+                _store(machine, nest, write, factors[0], inside)
+            else:
+                order = order_of(nest, write.combine, body.builder.dtype(source[0]))
+                _store(machine, nest, write, reduced(order, factors, kept), outer)
+
+
+def _without(value: Any, axes: int) -> Any:
+    """A loop variable without the last axes of the nest; a reduced one has no meaning there."""
+    return value[(..., *[0] * axes)] if getattr(value, "ndim", 0) else value
+
+
+def _evaluate(
+    machine: _Machine, nest: Nest, body: _Body, variables: Variables, shape: tuple[int, ...]
+) -> dict[int, Array]:
+    import numpy as np
+
+    if 0 in shape:
+        return {value: np.zeros((), NUMPY_NAMES[body.builder.dtype(value)]) for value in body.outputs}
+    inputs: dict[Any, Array] = {}
+    written = {write.buffer: write for write in nest.writes}
+    for instruction in nest.body:
+        if isinstance(instruction, Load):
+            where = machine.holds(instruction.guards, variables)
+            entries = machine.entries(instruction.buffer, instruction.index, variables, where)
+            inputs[instruction] = machine.read(instruction.buffer, entries, where)
+            if instruction.buffer in written:
+                _expect_apart(machine, nest, instruction, written[instruction.buffer], variables)
+        elif isinstance(instruction, IndexValue):
+            value = np.asarray(machine.index(instruction.index, variables))
+            inputs[instruction] = value.astype(NUMPY_NAMES[instruction.dtype])
+        elif isinstance(instruction, Masked):
+            inputs[instruction.guards] = machine.holds(instruction.guards, variables)
+    return dict(zip(body.outputs, evaluate(body.builder, body.outputs, inputs), strict=True))
+
+
+def _expect_apart(machine: _Machine, nest: Nest, load: Load, write: Write, variables: Variables) -> None:
+    """What a nest reads and writes: one entry at each point, or none in common."""
+    import numpy as np
+
+    if load.index == write.index and not write.combine:
+        return
+    shape = machine.arrays[load.buffer].shape
+    where = machine.holds(load.guards, variables)
+    read, stored = (
+        np.ravel_multi_index(machine.entries(load.buffer, index, variables, where), shape) if shape else 0
+        for index in (load.index, write.index)
+    )
+    if np.isin(np.broadcast_to(read, np.broadcast_shapes(np.shape(read), np.shape(where)))[where], stored).any():
+        raise InternalError(f"entries of {load.buffer} are read and written at different points")
+
+
+def _store(machine: _Machine, nest: Nest, write: Write, value: Array, variables: Variables) -> None:
+    """Replaces entries by the values at all points, or combines them."""
+    import numpy as np
+
+    if not value.size:
+        return
+    array = machine.arrays[write.buffer]
+    entries = machine.entries(write.buffer, write.index, variables, np.True_)
+    if entries:
+        entries = tuple(np.broadcast_to(entry, value.shape) for entry in entries)
+        if len(np.unique(np.ravel_multi_index(entries, array.shape))) != value.size:
+            raise InternalError(f"`{show_write(write)}` writes an entry twice")
+    elif value.size > 1:
+        raise InternalError(f"`{show_write(write)}` writes an entry twice")
+    if write.accumulate:
+        meeting = NUMPY_NAMES[running_dtype(write.combine, _dtype_name(array))]
+        value = combined(write.combine, array[entries].astype(meeting), value.astype(meeting))
+    array[entries] = value.astype(array.dtype) if entries else value.astype(array.dtype).reshape(())
+    machine.written[write.buffer][entries] = machine.clock
+
+
+def _dtype_name(array: Array) -> str:
+    return next(name for name, other in NUMPY_NAMES.items() if array.dtype == other)
