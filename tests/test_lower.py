@@ -141,6 +141,32 @@ def test_f32_sums_are_no_worse_for_length(dtype: str) -> None:
     close(library({"n": len(x)}, x)[0], wide.sum(), wide.sum(), dtype, 4 if dtype == "f32" else 64)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("large", (False, True))
+def test_every_processor_gives_the_same_bits(dtype: str, large: bool) -> None:
+    """Sums whose lanes, parts and panels differ in registers: along rows, along columns, small and large bodies."""
+    entry = load("x", i, j, dtype=dtype)
+    body = (entry, apply("softplus" if large else "neg", 0, dtype=dtype), apply("mul", 0, 1, dtype=dtype))
+    if large:
+        body = (*body, apply("tanh", 0, dtype=dtype), apply("add", 2, 3, dtype=dtype))
+    axes, last = [over("i", n), over("j", m)], len(body) - 1
+    writes = (Write("r", (i,), last, "add"), Write("q", (i,), 1, "max"), Write("p", (i,), 1, "add"))
+    rows = nest(axes, body, *writes, reduced="j", vector="j")
+    whole = nest(axes, body, Write("s", (), last, "add"), reduced="i j", vector="j")
+    columns = nest(axes[::-1], body, Write("c", (j,), last, "add"), reduced="i", vector="j")
+    names = (("r", n), ("q", n), ("p", n), ("s",), ("c", m))
+    results = [result(name, *shape, dtype=dtype) for name, *shape in names]
+    plan = plan_of([argument("x", n, m, dtype=dtype)], results, rows, whole, columns)
+    libraries = [s.Library(plan, s.target_named(target)) for target in TARGETS]
+    for a, b in ((3, 10), (7, 67), (100, 33), (3, 5000), (4, 1023), (2, 1025)):
+        x = draw(b, a, b, dtype=dtype)
+        native, baseline = (library({"n": a, "m": b}, x, place=s.guarded()) for library in libraries)
+        assert all(np.array_equal(one, two) for one, two in zip(native, baseline, strict=True))
+        (wide,) = long(x)
+        smooth = np.logaddexp(np.longdouble(0), wide) if large else -wide
+        close(native[2], smooth.sum(axis=1), np.abs(smooth).sum(axis=1), dtype, 4 if dtype == "f32" else 100)
+
+
 MATRICES = {"ab": ("i k", "k j"), "a'b": ("k i", "k j"), "ab'": ("i k", "j k"), "a'b'": ("k i", "j k")}
 
 

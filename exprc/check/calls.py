@@ -13,21 +13,23 @@ from exprc.check.arguments import Bound, bind_arguments, check_axes, static_axis
 from exprc.check.context import Context, describe
 from exprc.check.declared import size_of
 from exprc.check.derivatives import visit_derivative
+from exprc.check.facts import require_entries
 from exprc.check.functions import visit_user_call
 from exprc.check.meeting import Operand, Place, convert, elementwise, meeting_dtype, whole
 from exprc.check.names import CONSTANTS, LAST, is_later, operation, report_later, report_unknown
 from exprc.check.operators import is_small
 from exprc.check.refusals import report_refusal
-from exprc.check.report import quoted
+from exprc.check.report import quoted, shortened
 from exprc.check.scans import last_state
 from exprc.check.scopes import Scope, find
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, value_of, values_of
 from exprc.diagnostics import Label
 from exprc.ir.op import DERIVATIVE, ELEMENTWISE, OPAQUE, Op, Parameter, TypeRuleError
-from exprc.ir.sizes import Size, maximum, minimum
+from exprc.ir.sizes import Size, maximum, minimum, product
 from exprc.ir.types import DTYPES, FLOATS, I64
 from exprc.ops import TABLE
+from exprc.ops.table import normal_axes
 from exprc.syntax import ast
 
 
@@ -75,9 +77,9 @@ def _rest(context: Context, scope: Scope, expression: ast.Call) -> Any:
 def _report_not_a_function(
     context: Context, scope: Scope, expression: ast.Call, what: str, declared: Any = None
 ) -> None:
-    text = quoted(expression.function.span).strip("`")
+    text = shortened(expression.function.span.text)
     inside = expression.arguments[0].value.span.to(expression.arguments[-1].span) if expression.arguments else None
-    arguments = quoted(inside).strip("`") if inside is not None else ""
+    arguments = shortened(inside.text) if inside is not None else ""
     one = len(expression.arguments) == 1
     factor = arguments if one and isinstance(expression.arguments[0].value, _SIMPLE) else f"({arguments})"
     context.report.error(
@@ -250,7 +252,27 @@ def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
         return POISON
     if not operands:
         return Value(convert(node, I64), True)  # made of sizes only
+    if "nonempty" in op.laws and not _has_entries(context, place, op, passed):
+        return POISON
     return Value(node, all(operand.value.weak for operand in operands))
+
+
+def _has_entries(context: Context, place: Place, op: Op, passed: Passed) -> bool:
+    """Whether a reduction that chooses an entry may have one; where that depends on sizes it is checked on entry."""
+    operand = passed.operands[0]
+    shape = operand.value.known.shape
+    axes = normal_axes(op.name, passed.fields.get("axis"), len(shape))
+    reduced = product(tuple(shape[i] for i in axes))
+    kept = product(tuple(extent for i, extent in enumerate(shape) if i not in axes))
+    if require_entries(context, place.span, op.name, reduced, kept):
+        return True
+    context.report.error(
+        "E0407",
+        f"{place.title} of an axis without entries",
+        Label(operand.span, f"this is {describe(operand.value.known.type)}"),
+        frame=place.scope.frame,
+    )
+    return False
 
 
 def _array_names(op: Op) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from exprc.check.context import Context
 from exprc.check.model import Fact
-from exprc.ir.sizes import ZERO, Size
+from exprc.ir.sizes import ONE, ZERO, Size, minimum
 from exprc.source import Span
 
 
@@ -21,6 +21,17 @@ def require_at_most(context: Context, span: Span, least: Size, most: Size) -> bo
     if difference not in context.facts:
         left, right = _balanced(difference)
         context.facts[difference] = Fact(left, "<=", right, span.line, " ".join(span.text.split()))
+    return True
+
+
+def require_entries(context: Context, span: Span, name: str, reduced: Size, kept: Size) -> bool:
+    """Whether there may be an entry to choose for each of the results, of which there may be none."""
+    least = minimum(ONE, kept)
+    if always_negative(reduced - least):
+        return False
+    if not never_negative(reduced - least):
+        text = f"{name} of at least one entry"
+        context.facts.setdefault(reduced - least, Fact(least, "<=", reduced, span.line, text))
     return True
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from exprc.check.context import Context, describe
 from exprc.check.meeting import Operand, convert
-from exprc.check.report import quoted
+from exprc.check.report import shortened
 from exprc.check.scopes import Scope
 from exprc.diagnostics import Label
 from exprc.ir.node import Node
@@ -33,7 +33,7 @@ def fit_dtype(
     if fits(operand, dtype):
         return convert(operand.value.known, dtype)
     node = operand.value.known
-    text = quoted(operand.span).strip("`")
+    text = shortened(operand.span.text)
     context.report.error(
         "E0302",
         f"{node.dtype} does not become {dtype} unasked",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from exprc.check.context import Context
 from exprc.check.mismatch import report_broadcast
-from exprc.check.report import quoted
+from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.diagnostics import Label
@@ -110,7 +110,7 @@ def expect_truth(context: Context, place: Place, operand: Operand) -> bool:
 
 
 def _compared(span: Span) -> str:
-    text = quoted(span).strip("`")
+    text = shortened(span.text)
     return f"{text} != 0" if text.isidentifier() or text.endswith((")", "]")) else f"({text}) != 0"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exprc.check.context import Context, describe_value, leaf_with
-from exprc.check.report import quoted
+from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Binding, Scope, find
 from exprc.diagnostics import Label
 from exprc.ir.sizes import Size
@@ -143,7 +143,7 @@ def _product_help(left: Operand, right: Operand) -> str:
 
 
 def _postfix(operand: Operand) -> str:
-    text = quoted(operand.span).strip("`")
+    text = shortened(operand.span.text)
     simple = isinstance(operand.expression, (ast.Name, ast.Index, ast.Call, ast.Transpose))
     return text if simple or (text.startswith("(") and text.endswith(")")) else f"({text})"
 

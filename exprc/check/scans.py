@@ -14,7 +14,7 @@ from exprc.check.facts import require_at_most
 from exprc.check.fitting import fits
 from exprc.check.meeting import Operand, Place, convert, meeting_dtype
 from exprc.check.mismatch import operand_labels
-from exprc.check.report import counted, quoted
+from exprc.check.report import counted, quoted, shortened
 from exprc.check.scopes import Binding, Region, Scope
 from exprc.check.values import POISON, Several, Value
 from exprc.check.walking import Visit, not_built, value_of, values_of
@@ -234,7 +234,7 @@ def _report_change(
     context: Context, scope: Scope, code: str, what: str, head: ast.ScanState, after: Operand, before: Value
 ) -> None:
     node = after.value.known
-    start = quoted(head.start.span).strip("`")
+    start = shortened(head.start.span.text)
     remedy = ""
     if code == "E0411" and not before.known.shape and node.shape:
         sizes = ", ".join(str(size) for size in node.shape)

@@ -9,32 +9,26 @@ MOST_CANDIDATES = 20_000
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a slip of the fingers may have turned into `name`; None if all are far."""
+    wanted = name.lower()
+    letters = set(wanted)
     limit = max(1, len(name) // 3)
     best, least = None, limit + 1
-    letters = set(name.lower())
     for count, candidate in enumerate(candidates):
         if count == MOST_CANDIDATES:
             break
-        if abs(len(candidate) - len(name)) >= least + (candidate.lower() == name.lower()) or candidate == name:
+        other = candidate.lower()
+        far = abs(len(other) - len(wanted)) > limit or len(letters.symmetric_difference(other)) > 2 * limit
+        if far or candidate == name:
             continue
-        if len(letters.symmetric_difference(candidate.lower())) > 2 * limit:
-            continue
-        distance = _distance(name, candidate)
-        if distance < least and not _unlike(name, candidate, distance):
+        distance = _distance(wanted, other)
+        # Of a short name something has to be left: `a` is not meant by `b`.
+        if distance < least and distance < min(len(wanted), len(other)):
             best, least = candidate, distance
     return best
 
 
-def _unlike(name: str, candidate: str, distance: int) -> bool:
-    """Whether nothing of the name is left: `a` for `b`, where every short name would be near."""
-    return distance >= min(len(name), len(candidate)) and name.lower() != candidate.lower()
-
-
 def _distance(left: str, right: str) -> int:
-    """Insertions, deletions, substitutions and swaps of neighbours that turn one into the other; case counts half."""
-    if left.lower() == right.lower():
-        return 0
-    left, right = left.lower(), right.lower()
+    """Insertions, deletions, substitutions and swaps of neighbours that turn one into the other."""
     before: list[int] = []
     previous = list(range(len(right) + 1))
     for i, a in enumerate(left, 1):

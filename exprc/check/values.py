@@ -57,8 +57,3 @@ class UserFunction:
 
 
 POISON = Value(None)
-
-
-def any_poison(values: tuple[Value, ...] | list[Value]) -> bool:
-    """Whether one of the values is the result of a mistake."""
-    return any(value.node is None for value in values)

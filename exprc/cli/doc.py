@@ -1,81 +1,232 @@
-"""`exprc doc`: the reference of operations, drawn from their table."""
+"""`exprc doc`: the reference of operations, drawn from their table.
+
+Owns what the reference says of an operation; `tools/document.py` writes the same into `docs/operations.md`.  All that
+is said of derivatives and dtypes is what the compiler answers for a small program that calls the operation.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from exprc.cli.options import HELP_NAMES
 from exprc.cli.session import bold, say
-from exprc.ir.op import Op, Parameter
+from exprc.ir.op import COMPOSITE, CONTRACT, DERIVATIVE, ELEMENTWISE, LEAF, OPAQUE, REDUCE, VIEW, Op, Parameter
+from exprc.ir.types import BOOL, DTYPES, FLOATS
+
+if TYPE_CHECKING:
+    from exprc.check.model import Model
 
 NOT_A_LAW = "spelling"
+LONGEST_FORMULA = 100
+TOO_LONG = "a long formula, which `exprc grad` prints"
+OPERATORS = "Operators"
+TITLES = {
+    ELEMENTWISE: "Functions of entries",
+    REDUCE: "Reductions",
+    COMPOSITE: "Functions made of others",
+    LEAF: "Arrays",
+    VIEW: "Arrays",
+    OPAQUE: "Linear algebra",
+    DERIVATIVE: "Derivatives",
+}
+_FLOAT_INPUT = re.compile(rf"\binput (?=\w+ : (?:{'|'.join(FLOATS)})\b)")
+_RESULT = re.compile(r"output r = (.*)")
+
+
+class Family(NamedTuple):
+    """Operations of one kind, in the order of the table."""
+
+    title: str
+    operations: tuple[Op, ...]
+
+
+class Program(NamedTuple):
+    """A small program that calls an operation: its declarations, and the call."""
+
+    declarations: str
+    call: str
 
 
 @click.command("doc", context_settings=HELP_NAMES)
 @click.argument("op", required=False)
 def command(op: str | None) -> None:
-    """Describe the operation OP; without it list all.
+    """Describe the operation OP, a name or an operator; without it list all.
 
     \b
     Example:
       exprc doc logsumexp
+      exprc doc '@'
     """
-    operations = _operations()
+    known = operations()
     if op is None:
-        say(_overview(operations))
-    elif op in operations:
-        say(_page(operations[op]))
-    else:
+        say("\n".join(_overview(family) for family in families()))
+        return
+    found = [one for one in known if op in (one.name, one.infix)]
+    if not found:
         import difflib
 
-        near = difflib.get_close_matches(op, operations, n=1)
+        near = difflib.get_close_matches(op, [one.name for one in known], n=1)
         raise click.UsageError(f"there is no operation {op!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    say("\n".join(_page(one) for one in found))
 
 
-def _operations() -> dict[str, Op]:
-    """What a program can call or write as an operator, by name."""
+def operations() -> tuple[Op, ...]:
+    """What a program can call or write as an operator, in the order of the table."""
     importlib.import_module("exprc.ops")
     table: dict[str, Op] = importlib.import_module("exprc.ops.table").TABLE
-    return {name: op for name, op in sorted(table.items()) if op.build is not None and (op.signature or op.infix)}
+    return tuple(op for op in table.values() if op.build is not None and (op.signature or op.infix))
 
 
-def _overview(operations: dict[str, Op]) -> str:
-    kinds: dict[str, list[Op]] = {}
-    for op in operations.values():
-        kinds.setdefault(op.kind, []).append(op)
-    parts = []
-    for kind, members in kinds.items():
-        widest = max(len(_signature(op)) for op in members)
-        rows = [f"  {_signature(op):<{widest}}  {_first_line(op.doc)}" for op in members]
-        parts.append("\n".join((bold(kind), *rows)))
-    return "\n\n".join(parts) + "\n"
+def families() -> tuple[Family, ...]:
+    """All operations by title, the operators first."""
+    members: dict[str, list[Op]] = {title: [] for title in (OPERATORS, *TITLES.values())}
+    for op in operations():
+        members[_title(op)].append(op)
+    return tuple(Family(title, tuple(found)) for title, found in members.items() if found)
+
+
+def signature_text(op: Op) -> str:
+    """How an operation is called: `sum(x, axis=None, keepdims=false)`, `x + y`."""
+    return _call(op, [_parameter(parameter) for parameter in op.signature])
+
+
+def example_text(op: Op) -> str:
+    """The example as a program, a statement a line."""
+    return re.sub(r"; (?![^{]*})", "\n", op.example) + "\n"
+
+
+def dtype_texts(op: Op) -> list[str]:
+    """What dtypes an operation takes and gives: `f64, f32: the same`, `i64, i32, bool: i64`."""
+    program = _sample(op)
+    if program is None or not any(f": {dtype}" in program.declarations for dtype in FLOATS):
+        return []
+    results: dict[str, list[str]] = {}
+    for dtype in DTYPES:
+        declared = program.declarations.replace(": f64", f": {dtype}")
+        model = _model(f"{declared}output r = {program.call}\n")
+        if model is not None:
+            given = model.definitions[-1].node.dtype
+            results.setdefault("the same" if given == dtype else given, []).append(dtype)
+    return [f"{', '.join(taken)}: {given}" for given, taken in results.items()]
+
+
+def derivative_texts(op: Op) -> list[str]:
+    """The derivatives of a call `r` by its float arguments, as `exprc grad` prints them; of an array those of `vjp`."""
+    program = _sample(op)
+    if program is None or op.no_gradient or op.kind in (DERIVATIVE, LEAF):
+        return []
+    declared = _FLOAT_INPUT.sub("param ", program.declarations)
+    model = _model(f"{declared}output r = {program.call}\n")
+    if model is None or "param" not in declared or not model.definitions[-1].node.type.is_float:
+        return []
+    type = model.definitions[-1].node.type
+    if not type.shape:
+        lines = _derivatives(f"{declared}loss r = {program.call}\n")
+    else:
+        lines = _derivatives(f"{declared}input u : {type}\nr = {program.call}\nloss s = sum(u * r)\n")
+        lines = [re.sub(r"^ds/d(\w+) =", r"vjp(r, \1, u) =", line) for line in lines]
+        if any(re.search(r"\bs\b", line) for line in lines):
+            lines.append("    where s = sum(u * r)")
+    return lines if max(map(len, lines)) <= LONGEST_FORMULA else [TOO_LONG]
+
+
+def called(op: Op) -> str:
+    """The call `r` that the derivatives are of."""
+    program = _sample(op)
+    return "" if program is None else program.call
+
+
+# ---- small programs
+
+
+def _sample(op: Op) -> Program | None:
+    """A program that calls an operation: with all its arguments where these are scalars, else its example."""
+    if op.kind == ELEMENTWISE:
+        names = [parameter.name for parameter in op.signature]
+        dtypes = [BOOL if op.dtype_rule == "select" and name == names[0] else "f64" for name in names]
+        lines = [f"input {name} : {dtype}\n" for name, dtype in zip(names, dtypes, strict=True)]
+        return Program("".join(lines), _call(op, names))
+    text = example_text(op)
+    found = _RESULT.search(text)
+    return Program(text[: found.start()], found[1]) if found else None
+
+
+def _model(text: str) -> Model | None:
+    """The checked program; None if the checker refuses it."""
+    from exprc.diagnostics import ExprcError
+    from exprc.driver import Options
+    from exprc.driver.pipeline import run_stages
+    from exprc.source import Source
+
+    try:
+        return run_stages(Source("example.expr", text), Options(), "check").model
+    except ExprcError:
+        return None
+
+
+def _derivatives(text: str) -> list[str]:
+    from exprc import driver
+    from exprc.source import Source
+
+    return driver.grad(Source("example.expr", text), driver.Options()).splitlines()
+
+
+# ---- text
+
+
+def _title(op: Op) -> str:
+    if op.infix or op.kind == CONTRACT:
+        return OPERATORS
+    if NOT_A_LAW not in op.laws:
+        return TITLES[op.kind]
+    if not any(parameter.role == "array" for parameter in op.signature):
+        return TITLES[LEAF]
+    model = _model(example_text(op))
+    return TITLES[model.definitions[-1].node.kind if model is not None else COMPOSITE]
+
+
+def _overview(family: Family) -> str:
+    widest = max(len(signature_text(op)) for op in family.operations)
+    rows = [f"  {signature_text(op):<{widest}}  {_first_line(op.doc)}\n" for op in family.operations]
+    return "".join((bold(family.title), "\n", *rows))
 
 
 def _page(op: Op) -> str:
-    lines = [bold(_signature(op)), "", f"  {op.doc}", "", f"  kind: {op.kind}"]
+    parts = [f"{bold(signature_text(op))}\n", f"  {op.doc}\n"]
+    if len(dtype_texts(op)):
+        parts.append(_section("Dtypes (of the arguments: of the result)", dtype_texts(op)))
+    if op.no_gradient:
+        parts.append(_section("No derivative", [op.no_gradient]))
+    elif derivative_texts(op):
+        parts.append(_section(f"Derivative, where r = {called(op)}", derivative_texts(op)))
     laws = sorted(op.laws - {NOT_A_LAW})
     if laws:
-        lines.append(f"  laws: {', '.join(laws)}")
-    if op.no_gradient:
-        lines.append(f"  no derivative: {op.no_gradient}")
+        parts.append(_section("Laws", [", ".join(laws)]))
     if op.example:
-        lines.extend(("", bold("Example"), "", *(f"  {line}" for line in op.example.split("; "))))
-    return "\n".join(lines) + "\n"
+        parts.append(_section("Example", example_text(op).splitlines()))
+    return "\n".join(parts)
 
 
-def _signature(op: Op) -> str:
-    names = [parameter.name for parameter in op.signature]
-    if op.infix and len(names) == 2:
-        return f"{names[0]} {op.infix} {names[1]}"
-    if op.infix and len(names) == 1:
-        return f"{op.infix}{' ' * op.infix.isalpha()}{names[0]}"
-    return f"{op.name}({', '.join(_parameter(parameter) for parameter in op.signature)})"
+def _section(title: str, lines: Iterable[str]) -> str:
+    return "".join((bold(title), "\n", *(f"  {line}\n" for line in lines)))
+
+
+def _call(op: Op, arguments: list[str]) -> str:
+    if op.infix and len(arguments) == 2:
+        return f"{arguments[0]} {op.infix} {arguments[1]}"
+    if op.infix and len(arguments) == 1:
+        return f"{op.infix}{' ' * op.infix.isalpha()}{arguments[0]}"
+    return f"{op.name}({', '.join(arguments)})"
 
 
 def _parameter(parameter: Parameter) -> str:
+    if parameter.role == "sizes":
+        return "n, …"
     return parameter.name if parameter.required else f"{parameter.name}={_literal(parameter.default)}"
 
 

@@ -277,23 +277,19 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
     if work.vector < 0:
         return copies
     if work.first_reduced == len(copies):
-        if not work.stores and not work.reductions:
-            return copies
         copies[work.vector] = 2
         return copies
     if not work.reductions or work.stores:
         return copies
+    tiled = rows > 0 and _shares(work, rows - 1)
     if work.reduces_lanes:
-        tile = work.parts * len(work.reductions) * 8 <= target.registers * 3 // 4
-        if rows > 0 and tile and _shares(work, rows) and _shares(work, rows - 1):
-            copies[rows - 1], copies[rows] = 2, 4
-        return copies
-    if size > 2:
-        return copies
-    copies[work.vector] = 4 if target.registers >= 32 else 2
-    if rows > 0 and rows == work.vector:
-        if _shares(work, rows - 1):
-            copies[rows - 1] = 6 if target.registers >= 32 else 4
+        room = target.registers * 3 // 4 // (work.parts * len(work.reductions))
+        if tiled and _shares(work, rows):
+            copies[rows - 1], copies[rows] = (4, 2) if room >= 8 else (2, 1)
+    elif size <= 2:
+        copies[work.vector] = 2 if tiled else 4
+        if tiled:
+            copies[rows - 1] = 6
     return copies
 
 

@@ -63,8 +63,8 @@ def _run(frame: Frame, position: int, begin: str, end: str, carried: list[tuple[
     copies, is_vector = work.copies[position], position == work.vector
     span = copies * (work.lanes if is_vector else 1)
     if is_vector and (work.always_masked or (frame.compact and (copies == 1 or carried))):
-        last = _whole_turns(frame, end) if work.rotates else end
-        return _loop(frame, position, begin, last, copies, end, carried, body)[1]
+        last, names = _loop(frame, position, begin, end, copies, end, carried, body)
+        return _turned_home(frame, last, [(kind, name) for (kind, _), name in zip(carried, names, strict=True)])
     if span == 1:
         return _loop(frame, position, begin, end, 1, "", carried, body)[1]
     if is_vector and frame.compact:
@@ -139,10 +139,24 @@ def _step(
     return result
 
 
-def _whole_turns(frame: Frame, end: str) -> str:
-    """The end of a loop in which every part has the same number of turns; the steps too many are masked."""
-    span = frame.work.lanes * frame.work.parts
-    return frame.function.value(f"and i64 {frame.shifted(end, span - 1)}, {-span}")
+def _turned_home(frame: Frame, last: str, carried: list[tuple[str, str]]) -> list[str]:
+    """The parts in their order again, after a loop in which they took turns and which ended at `last`."""
+    work, function = frame.work, frame.function
+    names = [name for _, name in carried]
+    if not work.rotates:
+        return names
+    missing = function.value(f"udiv i64 {function.value(f'sub i64 0, {last}')}, {work.lanes}")
+    by = 1
+    while by < work.parts:
+        bit = function.value(f"and i64 {missing}, {by}")
+        turn = function.value(f"icmp ne i64 {bit}, 0")
+        turned = [names[at - at % work.parts + (at + by) % work.parts] for at in range(len(names))]
+        names = [
+            function.value(f"select i1 {turn}, {kind} {new}, {kind} {old}")
+            for (kind, _), new, old in zip(carried, turned, names, strict=True)
+        ]
+        by *= 2
+    return names
 
 
 def _extent(frame: Frame, position: int) -> str:
@@ -160,7 +174,7 @@ def _reduced(frame: Frame, position: int, running: Running) -> Running:
         return _run_reduced(frame, position, "0", extent, running, False, lambda r: _reduced(frame, position + 1, r))
     if not any(reduction.panelled for reduction in work.reductions):
         return _run_reduced(frame, position, "0", extent, running, False, lambda r: _accumulate(frame, r))
-    span = work.nest.panel * (work.lanes if position == work.vector else 1)
+    span = work.nest.panel * (work.lanes * work.parts if position == work.vector else 1)
     if extent.isdigit() and int(extent) <= span:
         return _panel(frame, position, "0", extent, running)
     loop = function.open_loop("0", extent, str(span), _pairs(_kinds(frame, False), running))

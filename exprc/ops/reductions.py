@@ -37,6 +37,7 @@ from exprc.ops.views import broadcast, reshape, transpose
 
 Axes = int | tuple[int, ...] | None
 REDUCTION = (array("x"), AXIS, KEEPDIMS)
+NONEMPTY = frozenset(("nonempty",))  # a call in the language needs an entry to choose
 
 
 def reduce_over(name: str, node: Node, axis: Axes, keepdims: bool) -> Node:
@@ -181,11 +182,13 @@ PROD = register(
 MAX = register(
     Op("max", REDUCE, "the largest entry", _rule("max", *_ORDERED), signature=REDUCTION, build=max_,
        numpy=_meaning("max", _least), combine="max", identity=_least, jvp=_extreme_tangent,
+       laws=NONEMPTY,
        latex=r"\max #1", example="input x : f64[3]; output r = max(x)")
 )  # fmt: skip
 MIN = register(
     Op("min", REDUCE, "the smallest entry", _rule("min", *_ORDERED), signature=REDUCTION, build=min_,
        numpy=_meaning("min", _greatest), combine="min", identity=_greatest, jvp=_extreme_tangent,
+       laws=NONEMPTY,
        latex=r"\min #1", example="input x : f64[3]; output r = min(x)")
 )  # fmt: skip
 ANY = register(

@@ -272,9 +272,10 @@ def _slice(node: Node, arguments: list[Piece]) -> Piece:
 
 
 def _pad(node: Node, arguments: list[Piece]) -> Piece:
-    lows, sizes, _ = node.attrs
-    placed = ", ".join(f"{low}" for low in lows)
-    return Piece(f"pad({arguments[0].text}, at=[{placed}], shape=[{', '.join(map(str, sizes))}])")
+    lows, sizes, steps = node.attrs
+    placed, shape, by = (", ".join(map(str, numbers)) for numbers in (lows, sizes, steps))
+    spaced = f", step=[{by}]" if any(step != 1 for step in steps) else ""
+    return Piece(f"pad({arguments[0].text}, at=[{placed}]{spaced}, shape=[{shape}])")
 
 
 def _project(node: Node, arguments: list[Piece]) -> Piece:

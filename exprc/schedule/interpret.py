@@ -362,7 +362,9 @@ def _run_points(machine: _Machine, nest: Nest, variables: Variables, ranges: lis
     body = machine.body(nest)
     values = _evaluate(machine, nest, body, inside, shape)
     kept = sum(axis.name not in nest.reduced for axis in nest.axes)
-    outer = {name: _without(value, len(shape) - kept) for name, value in inside.items()}
+    outer = dict(variables)
+    for position, axis in enumerate(nest.axes[:kept]):
+        outer[axis.name] = inside[axis.name].reshape([-1] + [1] * (kept - position - 1))
     for combining in (False, True):
         for write, source in zip(nest.writes, body.sources, strict=True):
             if bool(write.combine) != combining:
@@ -375,11 +377,6 @@ def _run_points(machine: _Machine, nest: Nest, variables: Variables, ranges: lis
             else:
                 order = order_of(nest, write.combine, body.builder.dtype(source[0]))
                 _store(machine, nest, write, reduced(order, factors, kept), outer)
-
-
-def _without(value: Any, axes: int) -> Any:
-    """A loop variable without the last axes of the nest; a reduced one has no meaning there."""
-    return value[(..., *[0] * axes)] if getattr(value, "ndim", 0) else value
 
 
 def _evaluate(
