@@ -115,7 +115,6 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], model: str, cap
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["fmt", "model.expr"],
         ["graph", "model.expr", "-o", "g.svg"],
         ["build", "model.expr", "--guard"],
         ["build", "model.expr", "--sm", "80"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from exprc.ir.index import Affine
+from exprc.ir.index import Affine, Guard
 from exprc.ir.sizes import ZERO, constant
 from exprc.lower.address import Scope, scalar_index, vector_index
 from exprc.lower.analysis import Access, Work
@@ -61,7 +61,11 @@ class Frame:
         op, args, dtype, key = work.instructions[value]
         lanes = work.lanes if work.is_vector(value) else 1
         if op == "input":
-            return self._load(value, key, copy, lanes) if isinstance(key, Load) else self._index(key, copy, lanes)
+            if isinstance(key, Load):
+                return self._load(value, key, copy, lanes)
+            if isinstance(key, IndexValue):
+                return self._index(key, copy, lanes)
+            return self._guards(key, copy, lanes)  # type: ignore[arg-type]
         operands = [self.operand(arg, copy, lanes) for arg in args]
         return emit_instruction(self.function, op, work.instructions[args[-1]].dtype, dtype, operands, lanes)
 
@@ -78,7 +82,7 @@ class Frame:
     def _load(self, value: int, load: Load, copy: Copy, lanes: int) -> str:
         function = self.function
         number = self.work.access_of[value]
-        condition = self._guards(load, copy, lanes)
+        condition = self._guards(load.guards, copy, lanes)
         if lanes == 1:
             return load_scalar(function, load.dtype, self.pointer(number, copy), condition)
         mask = self.masks.get(copy[self.work.vector], "")
@@ -86,11 +90,11 @@ class Frame:
             mask = function.value(f"and <{lanes} x i1> {mask}, {condition}") if mask else condition
         return load_lanes(function, load.dtype, self.lanes(number, copy), lanes, mask)
 
-    def _guards(self, load: Load, copy: Copy, lanes: int) -> str:
-        """The condition under which a load reads, a scalar or a vector as the load is; "" for always."""
+    def _guards(self, guards: tuple[Guard, ...], copy: Copy, lanes: int) -> str:
+        """Whether all guards hold, a scalar or a vector; "" for always."""
         function, total = self.function, ""
         kind, flags = vector_type("i64", lanes), vector_type("i1", lanes)
-        for guard in load.guards:
+        for guard in guards:
             position = self._index_value(guard.position, copy, lanes)
             extent = self.scope.size(guard.extent)
             extent = extent if lanes == 1 else function.splat("i64", extent, lanes)
@@ -102,8 +106,7 @@ class Frame:
             total = function.value(f"and {flags} {total}, {holds}") if total else holds
         return total
 
-    def _index(self, key: object, copy: Copy, lanes: int) -> str:
-        assert isinstance(key, IndexValue)
+    def _index(self, key: IndexValue, copy: Copy, lanes: int) -> str:
         return convert(self.function, "i64", key.dtype, self._index_value(key.index, copy, lanes), lanes)
 
     def _index_value(self, index: Affine, copy: Copy, lanes: int) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exprc.ir.index import Affine, IndexMap, axis
+from exprc.ir.index import Affine, Guard, IndexMap, axis
 from exprc.ir.node import Node
 from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE
 from exprc.ir.sizes import Size, constant
+from exprc.ir.types import BOOL, FLOATS
 from exprc.ops import TABLE, leaves
 from exprc.schedule.access import NESTED, Access, Domain, Place, domain, operand_maps, rename
 from exprc.schedule.kernel import (
@@ -30,7 +31,6 @@ from exprc.schedule.kernel import (
     IndexValue,
     Instruction,
     Load,
-    Masked,
     Nest,
     Statement,
     Stream,
@@ -248,7 +248,25 @@ class _Body:
             number = self.add(IndexValue(Affine((), leaf.attrs[0])))
         else:
             number = self.add(IndexValue(indices[leaf.attrs[1]]))
-        return self.add(Masked(number, guards, leaf.dtype)) if guards else number
+        for guard in guards:
+            number = self._guarded(number, guard, leaf.dtype)
+        return number
+
+    def _guarded(self, number: int, guard: Guard, dtype: str) -> int:
+        """A value that is not loaded where a guard holds, elsewhere zero."""
+        position, zero = self.add(IndexValue(guard.position)), self.add(Constant(0, "i64"))
+        inside = self.apply("ge", (position, zero), "bool")
+        extent = self.add(IndexValue(Affine((), guard.extent)))
+        inside = self.apply("and", (inside, self.apply("lt", (position, extent), "bool")), "bool")
+        if guard.step != 1:
+            rest = self.apply("remainder", (position, self.add(Constant(guard.step, "i64"))), "i64")
+            inside = self.apply("and", (inside, self.apply("eq", (rest, zero), "bool")), "bool")
+        nothing = Constant(0.0 if dtype in FLOATS else False if dtype == BOOL else 0, dtype)
+        return self.apply("where", (inside, number, self.add(nothing)), dtype)
+
+    def apply(self, name: str, arguments: tuple[int, ...], dtype: str) -> int:
+        """An operation of the table on earlier instructions."""
+        return self.add(Apply(TABLE[name], (), arguments, dtype))
 
 
 def _emit(group: Group, scope: Scope) -> Nest:
@@ -283,7 +301,7 @@ def _compute(node: Node, body: _Body) -> int:
     if node.kind == ELEMENTWISE:
         return body.add(Apply(node.op, node.attrs, numbers, node.dtype))
     if node.kind == CONTRACT:
-        return body.add(Apply(TABLE["mul"], (), numbers, node.dtype))
+        return body.apply("mul", numbers, node.dtype)
     value = numbers[0]
     if node.dtype != node.args[0].dtype:
         value = body.add(Apply(TABLE["cast"], (node.dtype,), (value,), node.dtype))

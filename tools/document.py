@@ -1,0 +1,54 @@
+"""Writes what in `docs/` is drawn from the program: two whole pages, some tables, and the output of commands.
+
+`python tools/document.py` brings all of it up to date; with `--check` it changes nothing, names the pages that are out
+of date and exits with 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import blocks  # noqa: E402
+import reference  # noqa: E402
+
+DOCS = ROOT / "docs"
+WHOLE = {"operations.md": reference.operations_page, "errors.md": reference.errors_page}
+WRITTEN = ("language.md", "how-it-works.md", "adding-an-operation.md", "numerics.md")
+_TABLE = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n\n).*?(?=\n<!-- end -->)", re.DOTALL)
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page and what it should be."""
+    for name, make in WHOLE.items():
+        yield DOCS / name, make()
+    for name in WRITTEN:
+        path = DOCS / name
+        if path.exists():
+            yield path, blocks.refreshed(_with_tables(path.read_text(encoding="utf-8")))
+
+
+def _with_tables(page: str) -> str:
+    return _TABLE.sub(lambda found: found[1] + reference.TABLES[found["name"]](), page)
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    stale = []
+    for path, text in pages():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.relative_to(ROOT))
+            if "--check" not in arguments:
+                path.write_text(text, encoding="utf-8")
+    verb = "is out of date" if "--check" in arguments else "written"
+    sys.stdout.write("".join(f"{path} {verb}\n" for path in stale))
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,243 @@
+"""The pages and tables of the manual that are drawn from the tables of the program: operations, errors, numerics.
+
+Every function gives Markdown; nothing here is written down that a table or the compiler itself could say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from unittest import mock
+
+import blocks
+import numpy
+
+from exprc.cli import doc
+from exprc.errors import ErrorEntry, example_bytes, read_catalog
+from exprc.ir.node import Node
+from exprc.ir.op import LEAF, Op
+from exprc.ops.table import TABLE
+from exprc.rewrite.engine import ALL_RULES
+from exprc.scalar import accuracy, math
+from exprc.scalar.builder import Builder
+from exprc.scalar.evaluate import evaluate
+
+NOTE = "<!-- Written by `python tools/document.py`; change the tables instead. -->\n"
+STAGES_OF_CODES = {
+    "E01": "Syntax",
+    "E02": "Names",
+    "E03": "Types and arguments",
+    "E04": "Shapes and sizes",
+    "E05": "Derivatives and losses",
+    "E06": "Limits and targets",
+    "E07": "Files and artefacts",
+    "L01": "Lints",
+}
+CATALOG_MODEL = "dim n\ninput x : f64[n]\nparam w : f64\nloss E = sum((x - w)^2)\n"
+CATALOG_FILES = {
+    "model.expr": CATALOG_MODEL,
+    "noloss.expr": "param w : f64\noutput p = w^2\n",
+    "taken/model.py": "print('mine')\n",
+}
+SPECIAL = ("-inf", "-1", "-0", "0", "1", "inf", "nan")
+
+
+# ---- operations
+
+
+def operations_page() -> str:
+    """`docs/operations.md`."""
+    families = doc.families()
+    head = [
+        "# Operations\n",
+        NOTE,
+        "What can be called, and the operators, as `exprc doc` has them. `scan`, indexing, casts and array literals are\n"
+        "forms of the [language](language.md).\n",
+        "*Dtypes* says what arguments are taken and, after the colon, what the result has. *Derivative* is what\n"
+        "`exprc grad` prints where `r` is the call; for an array it is `vjp(r, x, u)`, the derivative weighted with an\n"
+        "array `u` of the shape of `r`. *Error* is the most by which a result differs from the exact one, in units in\n"
+        "the last place, for f64 and f32 ([numerics](numerics.md)).\n",
+    ]
+    index = [f"- {f.title}: {', '.join(_link(op) for op in f.operations)}\n" for f in families]
+    parts = ["\n".join((*head, "".join(index)))]
+    for family in families:
+        parts.append(f"\n## {family.title}\n")
+        parts += ["\n" + _operation(op) for op in family.operations]
+    return "".join(parts)
+
+
+def _link(op: Op) -> str:
+    return f"[`{op.infix or op.name}`](#{op.name})"
+
+
+def _operation(op: Op) -> str:
+    facts = [f"- Dtypes: {text}\n" for text in ["; ".join(doc.dtype_texts(op))] if text]
+    derivative = doc.derivative_texts(op)
+    if op.no_gradient:
+        facts.append(f"- No derivative: {op.no_gradient}\n")
+    elif derivative == [doc.TOO_LONG]:
+        facts.append(f"- Derivative: {doc.TOO_LONG}\n")
+    elif derivative:
+        lines = "".join(f"  {line}\n" for line in derivative)
+        facts.append(f"- Derivative, where `r = {doc.called(op)}`:\n\n  ```text\n{lines}  ```\n\n")
+    if (bound := _error_bound(op)) is not None:
+        facts.append(f"- Error: {bound[0]:g} (f64), {bound[1]:g} (f32)\n")
+    laws = sorted(op.laws - {doc.NOT_A_LAW})
+    if laws:
+        facts.append(f"- Laws: {', '.join(laws)}\n")
+    about = f"{op.doc[0].upper()}{op.doc[1:]}." if op.doc[:1].islower() and op.doc[1:2].islower() else f"{op.doc}."
+    middle = f"{''.join(facts)}\n" if facts else ""
+    title = f'### <a id="{op.name}"></a>`{doc.signature_text(op)}`\n'
+    example = doc.example_text(op)
+    return f"{title}\n{about}\n\n{middle}```expr\n{example}```\n"
+
+
+def _error_bound(op: Op) -> tuple[float, float] | None:
+    if doc.NOT_A_LAW in op.laws:
+        return None
+    return accuracy.MAX_ULP.get({"power": "pow"}.get(op.name, op.name))
+
+
+# ---- errors
+
+
+def errors_page() -> str:
+    """`docs/errors.md`."""
+    entries = read_catalog()
+    parts = [
+        "# Errors\n\n",
+        NOTE,
+        "\nEvery message has a code; `exprc explain CODE` prints what stands here. `E` stops the compiler: exit code 1,\n"
+        "or 3 for what is not built yet (E0601, E0602). `L` is a lint: the program compiles. In an example `\\xNN` stands\n"
+        "for a byte that a page cannot hold.\n\n",
+        *(f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries),
+    ]
+    stage = ""
+    for entry in entries:
+        if entry.code[:3] != stage:
+            stage = entry.code[:3]
+            parts.append(f"\n## {STAGES_OF_CODES[stage]}\n")
+        parts.append("\n" + _error(entry))
+    return "".join(parts)
+
+
+def _error(entry: ErrorEntry) -> str:
+    command = _commands if entry.is_command else _program
+    return (
+        f'### <a id="{entry.code.lower()}"></a>{entry.code}: {entry.title}\n\n{entry.explanation}\n\n'
+        f"{command(entry)}"
+        f"Right is\n\n```{'sh' if entry.is_command else 'expr'}\n{entry.good}```\n"
+    )
+
+
+def _program(entry: ErrorEntry) -> str:
+    """The example and its message."""
+    with _catalog_folder():
+        Path("example.expr").write_bytes(example_bytes(entry.bad))
+        message = _message(blocks.output_of("exprc check example.expr"))
+    return f"```expr wrong\n{entry.bad}```\n\n```text\n{message}```\n\n"
+
+
+def _commands(entry: ErrorEntry) -> str:
+    """The command lines, each with its message, on a model that is correct."""
+    lines = []
+    with _catalog_folder():
+        for line in entry.bad.splitlines():
+            words = shlex.split(line.removeprefix(blocks.PROMPT))
+            settings = dict(word.split("=", 1) for word in words if word.partition("=")[0].isupper())
+            words = [word for word in words if word.partition("=")[0] not in settings]
+            with mock.patch.dict("os.environ", settings):
+                lines += [line, _message(blocks.output_of(shlex.join(words))).rstrip("\n")]
+    return "```text\n" + "\n".join(lines) + "\n```\n\n"
+
+
+def _message(printed: str) -> str:
+    """The message without the line that counts errors, nor what the command prints of a program that compiles."""
+    kept = []
+    for line in printed.splitlines():
+        if line == "declared" or line == "defined" or "`exprc explain " in line:
+            break
+        kept.append(line.rstrip())
+    while kept and not kept[-1]:
+        kept.pop()
+    return "".join(f"{line}\n" for line in kept)
+
+
+@contextlib.contextmanager
+def _catalog_folder() -> Iterator[None]:
+    """A folder with what the command lines of the catalog name."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name, text in CATALOG_FILES.items():
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(text)
+        numpy.savez("data.npz", x=numpy.arange(4.0), w=1.0)
+        numpy.savez("other.npz", x=numpy.ones((4, 4)), w=1.0)
+        yield
+
+
+# ---- tables of the numerics
+
+
+def accuracy_table() -> str:
+    """The stated error of each function, and what its unit is."""
+    names = {**{op.name: op for op in doc.operations()}, "pow": TABLE["power"]}
+    rows = [
+        (f"`{doc.signature_text(names[name])}`", f"{f64:g}", f"{f32:g}")
+        for name, (f64, f32) in accuracy.MAX_ULP.items()
+        if name in names
+    ]
+    note = (accuracy.__doc__ or "").partition("\n\n")[2].strip()
+    return f"{_table(('function', 'f64', 'f32'), rows)}\n{note}\n"
+
+
+def special_values_table() -> str:
+    """What the functions of one argument give for special values, computed by their scalar programs."""
+    points = numpy.array([float(text) for text in SPECIAL])
+    rows = []
+    for op in (TABLE[name] for name in accuracy.MAX_ULP if name in TABLE and len(TABLE[name].signature) == 1):
+        builder = Builder()
+        result = getattr(math, op.name)(builder, builder.input(0, "f64"))
+        with numpy.errstate(all="ignore"):
+            values = evaluate(builder, [result], {0: points})[0]
+        rows.append((f"`{op.name}`", *(f"{value:.4g}" for value in values.tolist())))
+    return _table(("x", *SPECIAL), rows)
+
+
+def rules_table() -> str:
+    """Every rewrite."""
+    rows = [
+        (f"`{rule.name}`", rule.group, rule.kind, f"`{_form(rule.before)}`", f"`{_form(rule.after)}`", rule.why)
+        for rule in ALL_RULES
+    ]
+    return _table(("rule", "group", "class", "before", "after", "why"), rows)
+
+
+def _form(form: Node | str) -> str:
+    """A side of a rule, with all brackets; a pattern is small."""
+    if isinstance(form, str):
+        return form
+    if form.kind == LEAF:
+        return f"{form.attrs[1]:g}" if form.op is TABLE["constant"] else str(form.attrs[0])
+    inner = [_form(argument) for argument in form.args]
+    if form.op is TABLE["cast"]:
+        return inner[0]
+    if not form.op.infix:
+        return f"{form.op.name}({', '.join(inner)})"
+    closed = [
+        f"({text})" if argument.op.infix and argument.args else text
+        for text, argument in zip(inner, form.args, strict=True)
+    ]
+    if len(closed) == 1:
+        return f"{form.op.infix}{' ' * form.op.infix.isalpha()}{closed[0]}"
+    return f"{closed[0]} {form.op.infix} {closed[1]}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+TABLES = {"accuracy": accuracy_table, "special values": special_values_table, "rewrites": rules_table}
