@@ -712,6 +712,23 @@ def test_other_systems_get_objects() -> None:
     assert "fmla" in assembly(lower_plans("t", [logistic("f32")], 1, 2, target), target)
 
 
+def test_a_processor_that_lacks_a_feature_gets_a_status() -> None:
+    from exprc.lower import needed_features
+
+    host = host_target()
+    if not host.is_x86 or "avx512fp16" in needed_features(host):
+        pytest.skip("needs an x86 processor without avx512fp16")
+    assert {"avx2", "fma"} <= set(needed_features(host))
+    assert "fma" in needed_features(s.target_named("x86-64-v3"))
+    library = s.Library(square_plus("f64"), host._replace(features=host.features.replace("-avx512fp16", "+avx512fp16")))
+    fault = s.Fault()
+    for _ in range(2):
+        assert library.function(0, None, None, None, ctypes.addressof(fault)) == 6
+        assert fault.code == 6 and library.workspace(0) == 2**64 - 1
+    threads = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(library.engine.get_function_address("t_set_num_threads"))
+    assert threads(1) == 6
+
+
 def test_processors_without_fused_multiply_add_are_a_known_limit() -> None:
     from exprc.diagnostics import KnownLimit
     from exprc.lower import named_target

@@ -6,6 +6,7 @@ Every function gives Markdown; nothing here is written down that a table or the 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -59,7 +60,8 @@ def operations_page() -> str:
         "*Dtypes* says what arguments are taken and, after the colon, what the result has. *Derivative* is what\n"
         "`exprc grad` prints where `r` is the call; for an array it is `vjp(r, x, u)`, the derivative weighted with an\n"
         "array `u` of the shape of `r`. *Error* is the most by which a result differs from the exact one, in units in\n"
-        "the last place, for f64 and f32 ([numerics](numerics.md)).\n",
+        "the last place, for f64 and f32 ([numerics](numerics.md)). *Laws* are what the rewriting and the tests know of\n"
+        "it; `zero` and `one` are neutral elements, `nonempty` says that it has no value of no entries.\n",
     ]
     index = [f"- {f.title}: {', '.join(_link(op) for op in f.operations)}\n" for f in families]
     parts = ["\n".join((*head, "".join(index)))]
@@ -82,7 +84,7 @@ def _operation(op: Op) -> str:
         facts.append(f"- Derivative: {doc.TOO_LONG}\n")
     elif derivative:
         lines = "".join(f"  {line}\n" for line in derivative)
-        facts.append(f"- Derivative, where `r = {doc.called(op)}`:\n\n  ```text\n{lines}  ```\n\n")
+        facts.append(f"- Derivative, where `r = {doc.called(op)}`:\n\n  ```text\n{lines}  ```\n")
     if (bound := _error_bound(op)) is not None:
         facts.append(f"- Error: {bound[0]:g} (f64), {bound[1]:g} (f32)\n")
     laws = sorted(op.laws - {doc.NOT_A_LAW})
@@ -147,8 +149,8 @@ def _commands(entry: ErrorEntry) -> str:
     with _catalog_folder():
         for line in entry.bad.splitlines():
             words = shlex.split(line.removeprefix(blocks.PROMPT))
-            settings = dict(word.split("=", 1) for word in words if word.partition("=")[0].isupper())
-            words = [word for word in words if word.partition("=")[0] not in settings]
+            settings = dict(word.split("=", 1) for word in itertools.takewhile(lambda word: "=" in word, words))
+            words = words[len(settings) :]
             with mock.patch.dict("os.environ", settings):
                 lines += [line, _message(blocks.output_of(shlex.join(words))).rstrip("\n")]
     return "```text\n" + "\n".join(lines) + "\n```\n\n"

@@ -105,14 +105,18 @@ def dtype_texts(op: Op) -> list[str]:
     program = _sample(op)
     if program is None or not any(f": {dtype}" in program.declarations for dtype in FLOATS):
         return []
-    results: dict[str, list[str]] = {}
+    results: dict[str, str] = {}
     for dtype in DTYPES:
         declared = program.declarations.replace(": f64", f": {dtype}")
         model = _model(f"{declared}output r = {program.call}\n")
         if model is not None:
-            given = model.definitions[-1].node.dtype
-            results.setdefault("the same" if given == dtype else given, []).append(dtype)
-    return [f"{', '.join(taken)}: {given}" for given, taken in results.items()]
+            results[dtype] = model.definitions[-1].node.dtype
+    if len(results) > 1 and len(set(results.values())) == 1:
+        return [f"{', '.join(results)}: {results.popitem()[1]}"]
+    texts: dict[str, list[str]] = {}
+    for dtype, given in results.items():
+        texts.setdefault("the same" if given == dtype else given, []).append(dtype)
+    return [f"{', '.join(taken)}: {given}" for given, taken in texts.items()]
 
 
 def derivative_texts(op: Op) -> list[str]:

@@ -2,6 +2,7 @@
 
 from exprc.lower.module import IMPORTED_SYMBOLS, exported_symbols, lower_plans
 from exprc.lower.optimise import assembly, compile_object, load_in_process
+from exprc.lower.processor import needed_features
 from exprc.lower.target import Target, host_target, named_target
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "load_in_process",
     "lower_plans",
     "named_target",
+    "needed_features",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exprc.lower.emit import Function, Module
 
-OK, BAD_SIZE, NO_MEMORY, REQUIREMENT = 0, 1, 2, 3
+BAD_SIZE, NO_MEMORY, REQUIREMENT, UNFIT_CPU = 1, 2, 3, 6
 NAME_BYTES = 48
 STATUS_TEXTS = (
     "ok",

@@ -8,8 +8,9 @@ from exprc.ir.sizes import Size, dim
 from exprc.ir.types import BYTES
 from exprc.lower.address import Place, Used
 from exprc.lower.emit import Function, Module
-from exprc.lower.faults import BAD_SIZE, NO_MEMORY, REQUIREMENT, raise_fault
+from exprc.lower.faults import BAD_SIZE, NO_MEMORY, REQUIREMENT, UNFIT_CPU, raise_fault
 from exprc.lower.kernel import Context, Needs, lower_kernel, plan_context
+from exprc.lower.processor import unfit
 from exprc.lower.scratch import ALIGNMENT, rounded_bytes, scratch_layout
 from exprc.lower.sizes import magnitude, size_value
 from exprc.lower.target import Target
@@ -36,6 +37,9 @@ def lower_plan(module: Module, plan: Plan, target: Target) -> tuple[str, str]:
     sizes = _sizes(plan)
     workspace = f"{plan.symbol}_workspace"
     function = Function(module)
+    lacking = unfit(function, target)
+    if lacking:
+        function.leave_branch(function.open_branch(lacking), "i64", "-1")
     function.do(f"ret i64 {function.value(f'call i64 @{plan.symbol}.bytes({sizes})')}")
     function.define(f"define i64 @{workspace}({sizes}) #0")
     return plan.symbol, workspace
@@ -137,6 +141,9 @@ def _define_entry(context: Context, plan: Plan) -> None:
     """The C function: checks, workspace, and the run."""
     function = Function(context.module)
     dims = Used(context.dims)
+    lacking = unfit(function, context.target)
+    if lacking:
+        _leave_if(function, lacking, UNFIT_CPU, 0, "0", "0", "")
     for name in plan.dims:
         negative = function.value(f"icmp slt i64 {dims[name]}, 0")
         _leave_if(function, negative, BAD_SIZE, 0, dims[name], "0", name)

@@ -155,9 +155,7 @@ def _nest_launches(plan: Plan, kernel: Kernel, name: str, nest: Nest) -> Iterato
     partials = tuple(a.buffer._replace(shape=(constant(MOST_CHUNKS),), space=WORKSPACE) for a in accumulators)
     dtypes = [lane_dtype(write, nest.body[write.value].dtype) for write, _ in sums]
     shared = _shared(accumulators, dtypes, THREADS)
-    yield Launch(
-        f"{name}_{SUM}", SUM, kernel, nest, accumulators, plan.dims, (*buffers, *partials), THREADS, shared
-    )
+    yield Launch(f"{name}_{SUM}", SUM, kernel, nest, accumulators, plan.dims, (*buffers, *partials), THREADS, shared)
     targets = {accumulator.target for accumulator in accumulators}
     finals = tuple(buffer for buffer in known if buffer.name in targets)
     shared = _shared(accumulators, [accumulator.buffer.dtype for accumulator in accumulators], MOST_CHUNKS)

@@ -30,6 +30,18 @@ class Target(NamedTuple):
     vector_bits: int
     registers: int
 
+    @property
+    def is_x86(self) -> bool:
+        """Whether it is of the x86-64 family."""
+        return self.triple.startswith(_X86)
+
+    @property
+    def asks_processor(self) -> bool:
+        """Whether libraries look for the features they need: where the assembler for the question is at hand."""
+        import platform
+
+        return self.is_x86 and platform.machine().lower() in _X86
+
 
 def host_target() -> Target:
     """The machine that the compiler runs on."""
@@ -37,7 +49,7 @@ def host_target() -> Target:
 
     features = llvm.get_host_cpu_features()
     triple = llvm.get_process_triple()
-    if _is_x86(triple) and not features.get("fma"):
+    if triple.startswith(_X86) and not features.get("fma"):
         raise _no_fma("this machine's processor")
     wide = all(features.get(name) for name in ("avx512f", "avx512bw", "avx512dq", "avx512vl"))
     return Target("cpu", triple, llvm.get_host_cpu_name(), features.flatten(), *_vectors(triple, wide))
@@ -48,20 +60,16 @@ def named_target(cpu: str = BASELINE, triple: str = "") -> Target:
     import llvmlite.binding as llvm
 
     triple = triple or llvm.get_process_triple()
-    if not _is_x86(triple):
+    if not triple.startswith(_X86):
         cpu = "generic" if cpu == BASELINE else cpu
     elif cpu in _WITHOUT_FMA:
         raise _no_fma(f"the processor {cpu}")
     return Target("cpu", triple, cpu, "", *_vectors(triple, cpu in _WIDE))
 
 
-def _is_x86(triple: str) -> bool:
-    return triple.startswith(_X86)
-
-
 def _vectors(triple: str, wide: bool) -> tuple[int, int]:
     """Bits of a vector register and their number."""
-    if _is_x86(triple):
+    if triple.startswith(_X86):
         return (512, 32) if wide else (256, 16)
     return 128, 32
 
