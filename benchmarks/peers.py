@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+READING = "reading"  # no peer: what it takes to read the inputs once
+
+
 class Peer(NamedTuple):
     """A way to compute a workload.
 
@@ -26,6 +29,7 @@ PEERS = (
     Peer("torch.compile", "torch"),
     Peer("PyTensor", "pytensor"),
     Peer("CasADi", "casadi"),
+    Peer(READING, "numpy", binds=False),
 )
 
 ONE_THREAD = {

@@ -1,8 +1,8 @@
 """One peer in a process of its own: `python worker.py PEER`, requests and answers as lines of JSON.
 
-    {"do": "prepare", "workload": …, "case": FOLDER, "model": FOLDER, "bound": …}   load the data, make the call, check it
+    {"do": "prepare", "workload": …, "case": FOLDER, "model": FOLDER, "bound": …}   make the call, check its result
     {"do": "measure", "seconds": …}                                                 run the call for so long
-    {"do": "describe"}                                                              the versions at work
+    {"do": "describe", "packages": …}                                               the versions at work
     {"do": "forget"}                                                                drop call and data
 
 Started by `run.py`; needs NumPy and the peer, not exprc.
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import workloads
+from peers import READING
 from workloads import Call, Data
 
 BATCH_SECONDS = 2e-4
@@ -35,7 +36,7 @@ def main() -> None:
     peer = sys.argv[1]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a framework prints must not get between the answers
-    call: Call | None = None
+    call: Callable[[], object] | None = None
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
         try:
@@ -54,10 +55,12 @@ def main() -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def prepare(peer: str, request: dict[str, Any]) -> tuple[Call, dict[str, Any]]:
+def prepare(peer: str, request: dict[str, Any]) -> tuple[Callable[[], object], dict[str, Any]]:
     """The call, how long its making and its first run took, and its largest error in units of the reference's scale."""
     folder = Path(request["case"])
     data = Data(*(_load_arrays(folder, part) for part in ("inputs", "params")))
+    if peer == READING:
+        return workloads.reading(data), {"first": 0.0, "error": 0.0}
     make = workloads.load(request["workload"]).PEERS[peer]
     start = time.perf_counter()
     call: Call = make(data, request["bound"], *([_model(request["model"])] if peer == "exprc" else []))
@@ -109,10 +112,7 @@ def _blas() -> str:
         return "unknown (threadpoolctl is not installed)"
     np.ones((2, 2)) @ np.ones((2, 2))
     infos = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
-    return ", ".join(
-        f"{info['internal_api']} {info['version']}, kernels {info.get('architecture', '?')}, {info['num_threads']} thread"
-        for info in infos
-    )
+    return ", ".join(f"{i['internal_api']} {i['version']}, kernels {i.get('architecture', '?')}" for i in infos)
 
 
 def _model(folder: str) -> Any:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import lower_support as s
-import numpy as np
 
 from exprc.lower import host_target, load_in_process
 from exprc.lower.ptx import BARRIER, BLOCK, BLOCKS, THREAD, TRIPLE, lower_plan_ptx
@@ -82,10 +81,13 @@ class Turns:
 
 
 class Device:
-    """A plan's launches, ready to run on this machine.  `ir` may be a changed form of what the plan lowers to."""
+    """A plan's launches, ready to run on this machine.
+
+    `ir` may be a changed form of what the plan lowers to; `blocks`, where it is not 0, is the size of every grid.
+    """
 
     def __init__(self, plan: Plan, ir: str = "") -> None:
-        self.plan = plan
+        self.plan, self.blocks = plan, 0
         self.launches = plan_launches(plan)
         self.ir = ir or lower_plan_ptx(plan)
         self.engine = load_in_process(on_host(self.ir), host_target())
@@ -114,7 +116,7 @@ class Device:
         arguments = [dims[name] for name in launch.dims]
         arguments += [memory[buffer.name].ctypes.data for buffer in launch.buffers]
         order = range(launch.threads)[:: -1 if backwards else 1]
-        blocks = launch.blocks(dims)
+        blocks = self.blocks or launch.blocks(dims)
         for block in range(blocks)[:: -1 if backwards else 1]:
             if launch.shared:
                 turns = Turns(order)
@@ -149,7 +151,3 @@ def barriers(ir: str) -> int:
     """The number of barriers."""
     return ir.count(f"call void @{BARRIER}(i32 0)\n")
 
-
-def poisoned(shape: tuple[int, ...], dtype: str) -> Any:
-    """An array of NaN bytes."""
-    return s.plain(shape, np.dtype(s.NUMPY[dtype]))

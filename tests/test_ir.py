@@ -221,12 +221,14 @@ def tampered(node: Node, **changes: Any) -> Node:
     result = object.__new__(Node)
     for name in ("op", "args", "attrs", "types"):
         setattr(result, name, changes.get(name, getattr(node, name)))
+    result.kind = result.op.kind
     return result
 
 
 def made_by_hand(op_name: str, attrs: tuple[Any, ...], args: tuple[Node, ...], types: tuple[Type, ...]) -> Node:
     result = object.__new__(Node)
     result.op, result.args, result.attrs, result.types = ops.TABLE[op_name], args, attrs, types
+    result.kind = result.op.kind
     return result
 
 

@@ -1,4 +1,4 @@
-"""Generated code against NumPy in longdouble: nests of every form, sizes of every tail, two float dtypes and machines."""
+"""Generated code against NumPy in longdouble: nests of every form, sizes of every tail, on two processors."""
 
 from __future__ import annotations
 

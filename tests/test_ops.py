@@ -274,8 +274,10 @@ def test_equal_constants_are_one_node_and_different_ones_are_not() -> None:
     assert ops.constant(2**63, "i64") is ops.constant(-(2**63), "i64")
     assert ops.constant(1e40, "f32").attrs[1] == math.inf
     for value in (2.5, -0.0, math.inf, 3, True):
-        found = ops.constant_value(ops.named(ops.broadcast_to(ops.constant(value), (N,)), "c"))
+        spread = ops.broadcast_to(ops.constant(value), (N,))
+        found = ops.constant_value(spread)
         assert found == value and math.copysign(1, found) == math.copysign(1, value)
+        assert ops.constant_value(ops.named(spread, "c")) is None  # something is differentiated by it
     assert ops.constant_value(ops.input_("x", Type("f64"))) is None
 
 

@@ -99,6 +99,8 @@ def _console(block: Block) -> str:
 
 
 def _excerpt(lines: list[str], first: str, last: str) -> list[str]:
-    start = next(at for at, line in enumerate(lines) if first in line)
-    end = next(at for at, line in enumerate(lines) if at >= start and last in line)
+    start = next((at for at, line in enumerate(lines) if first in line), -1)
+    end = next((at for at, line in enumerate(lines) if at >= start and last in line), -1)
+    if start < 0 or end < 0:
+        raise ValueError(f"no excerpt from {first!r} to {last!r} in\n" + "\n".join(lines))
     return [CUT] * (start > 0) + lines[start : end + 1] + [CUT] * (end + 1 < len(lines))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,28 +19,28 @@ import reference  # noqa: E402
 
 DOCS = ROOT / "docs"
 WHOLE = {"operations.md": reference.operations_page, "errors.md": reference.errors_page}
-WRITTEN = ("language.md", "how-it-works.md", "adding-an-operation.md", "numerics.md")
-_TABLE = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n\n).*?(?=\n<!-- end -->)", re.DOTALL)
+WRITTEN = ("language.md", "using-a-library.md", "how-it-works.md", "adding-an-operation.md", "numerics.md")
+_TABLE = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
-def pages() -> Iterator[tuple[Path, str]]:
-    """Every page and what it should be."""
-    for name, make in WHOLE.items():
-        yield DOCS / name, make()
-    for name in WRITTEN:
+def pages(names: Sequence[str] = (*WHOLE, *WRITTEN)) -> Iterator[tuple[Path, str]]:
+    """Pages and what they should be."""
+    for name in names:
         path = DOCS / name
-        if path.exists():
+        if name in WHOLE:
+            yield path, WHOLE[name]()
+        else:
             yield path, blocks.refreshed(_with_tables(path.read_text(encoding="utf-8")))
 
 
 def _with_tables(page: str) -> str:
-    return _TABLE.sub(lambda found: found[1] + reference.TABLES[found["name"]](), page)
+    return _TABLE.sub(lambda found: f"{found[1]}\n{reference.TABLES[found['name']]()}\n", page)
 
 
 def main(arguments: list[str]) -> int:
     """The command line."""
     stale = []
-    for path, text in pages():
+    for path, text in pages([name for name in (*WHOLE, *WRITTEN) if name in WHOLE or (DOCS / name).exists()]):
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path.relative_to(ROOT))
             if "--check" not in arguments:

@@ -191,8 +191,9 @@ def accuracy_table() -> str:
         for name, (f64, f32) in accuracy.MAX_ULP.items()
         if name in names
     ]
-    note = (accuracy.__doc__ or "").partition("\n\n")[2].strip()
-    return f"{_table(('function', 'f64', 'f32'), rows)}\n{note}\n"
+    note = (accuracy.__doc__ or "").partition("A correctly rounded")
+    text = f"{note[1]}{note[2].rstrip()}\n".replace(".  ", ". ")
+    return f"{_table(('function', 'f64', 'f32'), rows)}\n{text}"
 
 
 def special_values_table() -> str:

@@ -11,7 +11,8 @@ A workload NAME is two files.  `NAME.expr` is the program, written in f64 (f32 i
 
 A call takes nothing and returns the loss as a float and the gradients as NumPy arrays, in the order of the params.
 `bound` says whether inputs may be handed to the framework beforehand; params are NumPy arrays in every call.  Peers
-import their framework inside the function, since each runs in a process of its own.
+import their framework inside the function, since each runs in a process of its own; exprc gets the module that was
+built of the program as a third argument.
 """
 
 from __future__ import annotations
@@ -67,6 +68,12 @@ def names() -> list[str]:
 def load(name: str) -> ModuleType:
     """A workload by name."""
     return importlib.import_module(f"workloads.{name}")
+
+
+def reading(data: Data) -> Callable[[], object]:
+    """What merely reads the inputs: a scale for what is bound by memory."""
+    flat = [array.ravel() for array in data.inputs.values() if array.dtype.kind == "f"]
+    return lambda: [array @ array for array in flat]
 
 
 def program(name: str, dtype: str) -> str:

@@ -163,6 +163,8 @@ def casadi(data: Data, bound: bool) -> Call:
     import casadi as framework
 
     X, y, w = np.asfortranarray(data.inputs["X"]), data.inputs["y"], data.params["w"]
+    if w.dtype != np.float64:
+        raise TypeError("computes in f64 only")
     n, d = X.shape
     Xs, ys, ws = framework.MX.sym("X", n, d), framework.MX.sym("y", n), framework.MX.sym("w", d)
     eta = framework.mtimes(Xs, ws)
@@ -178,15 +180,16 @@ def casadi(data: Data, bound: bool) -> Call:
         return call_with_arrays
     buffer, trigger = function.buffer()
     value_out, gradient_out = np.zeros(1), np.zeros(d)
-    for index, array in enumerate((X, y)):
-        buffer.set_arg(index, memoryview(array.reshape(-1, order="F")))
+    columns = X.ravel(order="K")
+    buffer.set_arg(0, memoryview(columns))
+    buffer.set_arg(1, memoryview(y))
     buffer.set_res(0, memoryview(value_out))
     buffer.set_res(1, memoryview(gradient_out))
 
-    def call() -> tuple[float, tuple[Array, ...]]:
+    def call(held: Array = columns) -> tuple[float, tuple[Array, ...]]:
         buffer.set_arg(2, memoryview(w))
         trigger()
-        return float(value_out[0]), (gradient_out,)
+        return float(value_out[0]), (gradient_out.copy(),)
 
     return call
 

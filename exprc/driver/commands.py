@@ -11,6 +11,8 @@ from exprc.driver.options import Options
 from exprc.driver.pipeline import STAGES, run_stages
 from exprc.source import Source
 
+CPU, GPU = "cpu", "ptx"
+
 
 class BuildReport(NamedTuple):
     """What was written (path and bytes), how long it took, stage by stage, and the lints."""
@@ -51,12 +53,18 @@ def grad(source: Source, options: Options) -> str:
 
 
 def check(source: Source, options: Options) -> CheckReport:
-    """Types, use of sizes and the memory plan; the rewrites where they are asked for."""
+    """Types, use of sizes and the memory plan; the rewrites, and what a GPU can run, where they are asked for."""
     from exprc.driver.report import make_report
 
-    state = run_stages(source, options, "schedule")
+    for_gpu = options.target == GPU
+    state = run_stages(source, options._replace(target=CPU) if for_gpu else options, "schedule")
     assert state.model is not None
-    return CheckReport(make_report(state), state.model.lints)
+    text = make_report(state)
+    if for_gpu:
+        from exprc.driver.gpu import check_ptx
+
+        text += "\n" + check_ptx(state)
+    return CheckReport(text, state.model.lints)
 
 
 def run(source: Source, options: Options, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,9 @@ def print_derivatives(state: Compilation) -> str:
             formula = print_formula(gradient, own, taken)
             shape = f" : {gradient.type}" if options.sizes else ""
             lines.append(f"d{entry.definition.name}/d{declaration.name} = {formula.text}{shape}")
-            if formula.parts:
-                lines += [f"    where {name} = {text}" for name, text in formula.parts]
+            lines += [f"    where {name} = {text}" for name, text in formula.parts]
+            if formula.omitted:
+                lines.append(f"    … and {formula.omitted} more")
     return "\n".join(lines) + "\n"
 
 

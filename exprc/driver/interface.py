@@ -17,6 +17,7 @@ from exprc.ir.node import Node, toposort
 from exprc.ir.sizes import Size
 from exprc.ir.substitution import substitute_attributes, substitute_sizes
 from exprc.ir.types import Type
+from exprc.lower import needed_features
 from exprc.ops.leaves import constant_value
 from exprc.package.interface import (
     Argument,
@@ -54,7 +55,7 @@ def make_interface(state: Compilation) -> Interface:
         _build_id(text, options, f"{target.triple} {target.cpu} {target.features}"),
         __version__,
         target.triple,
-        (),
+        needed_features(target),
         tuple(Dim(d.name, d.span.line, d.value.constant if d.value else None) for d in model.dims),
         arguments,
         callables,
@@ -69,13 +70,21 @@ def make_plans(state: Compilation, interface: Interface) -> tuple[kernel.Plan, .
     assert model is not None
     lines = {node: span.line for node, span in model.origins.items()}
     for entry, callable_ in zip(state.entries, interface.callables):
-        value = (callable_.results[0].name, entry.value)
-        plans.append(_plan(callable_.symbol, [value], callable_, interface, model, lines))
+        value, *gradients = _final_forms((entry.value, *entry.gradients))
+        outputs = [(callable_.results[0].name, value)]
+        plans.append(_plan(callable_.symbol, outputs, callable_, interface, model, lines))
         if callable_.gradient:
-            gradients = zip(callable_.gradient.results, entry.gradients)
-            outputs = [value, *((result.name, node) for result, node in gradients)]
+            outputs += [(result.name, node) for result, node in zip(callable_.gradient.results, gradients)]
             plans.append(_plan(callable_.gradient.symbol, outputs, callable_, interface, model, lines))
     return tuple(plans)
+
+
+def _final_forms(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The roots with composites written out, and what that brought simplified."""
+    expanded = expand_composites(roots)
+    if expanded == roots:
+        return roots
+    return simplify(expanded, Settings(frozenset((STABILIZE,)))).roots  # or it would put the composites together again
 
 
 def _plan(
@@ -89,11 +98,9 @@ def _plan(
     sizes = fixed_sizes(model)
     leaves = {d.name: substitute_sizes((d.node,), sizes)[0] for d in model.declarations}
     inputs = [(f"in_{name}", leaves[name]) for name in callable_.arguments]
-    roots = expand_composites([node for _, node in outputs])
-    roots = simplify(roots, Settings(frozenset((STABILIZE,)))).roots  # or it would put the composites together again
     facts = requirements_of(interface, callable_.dims)
     requirements = tuple(kernel.Requirement(r.left, r.relation, r.right, r.line, r.text) for r in facts)
-    named = [(f"out_{name}", root) for (name, _), root in zip(outputs, roots)]
+    named = [(f"out_{name}", root) for name, root in outputs]
     return make_plan(symbol, callable_.dims, inputs, named, requirements, lines)
 
 

@@ -6,6 +6,7 @@ Owns their order and what is handed on.  Heavy rooms are imported by the stage t
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,12 +57,17 @@ class Compilation:
 
 
 class Stage(NamedTuple):
-    """One step of the pipeline; `show` gives its result as text."""
+    """One step of the pipeline.
+
+    `show` gives its result as text; `verify` raises an `InternalError` unless it is sound, and runs where the
+    environment has `EXPRC_VERIFY` set, as in the tests.
+    """
 
     name: str
     doc: str
     run: Callable[[Compilation], Compilation]
     show: Callable[[Compilation], str]
+    verify: Callable[[Compilation], None] = lambda state: None
 
 
 def run_stages(source: Source, options: Options, last: str) -> Compilation:
@@ -72,6 +78,8 @@ def run_stages(source: Source, options: Options, last: str) -> Compilation:
             start = time.perf_counter()
             state = stage.run(state)
             state = replace(state, timings=(*state.timings, (stage.name, time.perf_counter() - start)))
+            if os.environ.get("EXPRC_VERIFY"):
+                stage.verify(state)
             if stage.name == last:
                 break
     return state
@@ -212,6 +220,29 @@ def definition_names(state: Compilation) -> dict[Node, str]:
     return names
 
 
+# ---- verifying
+
+
+def _verify_values(state: Compilation) -> None:
+    from exprc.ir.verify import verify
+
+    verify(state.values.values())
+
+
+def _verify_entries(state: Compilation) -> None:
+    from exprc.ir.verify import verify
+
+    for entry in state.entries:
+        verify((entry.value, *entry.gradients))
+
+
+def _verify_plans(state: Compilation) -> None:
+    from exprc.schedule.verify import verify_plan
+
+    for plan in state.plans:
+        verify_plan(plan)
+
+
 # ---- showing
 
 
@@ -259,9 +290,9 @@ def _show_files(state: Compilation) -> str:
 STAGES: tuple[Stage, ...] = (
     Stage("parse", "text to syntax tree", _parse, _show_program),
     Stage("check", "names, types, shapes: syntax tree to graph", _check, _show_model),
-    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, _show_values),
-    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, _show_entries),
-    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, _show_kernels),
+    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, _show_values, _verify_values),
+    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, _show_entries, _verify_entries),
+    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, _show_kernels, _verify_plans),
     Stage("lower", "kernels to LLVM", _lower, lambda state: state.llvm),
     Stage("compile", "LLVM to object code", _compile, _show_assembly),
     Stage("package", "library, header, manifest and module", _package, _show_files),

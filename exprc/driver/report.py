@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from exprc.driver.pipeline import Compilation, definition_names
 from exprc.ir.node import toposort
@@ -14,7 +15,8 @@ from exprc.schedule.access import resolve
 from exprc.schedule.classes import FREE, classify
 from exprc.schedule.kernel import ACCUMULATOR, TILE, Buffer, Kernel, Plan, buffers_of
 
-MOST_ROWS = 200
+MOST_ROWS, MOST_KERNELS = 200, 20
+NEARBY = 60  # how much of a formula to show around a rewrite
 
 
 def make_report(state: Compilation) -> str:
@@ -28,7 +30,7 @@ def make_report(state: Compilation) -> str:
 def _declared(state: Compilation) -> str:
     assert state.model is not None
     rows = [(d.role, d.name, str(d.type), d.doc) for d in state.model.declarations]
-    return _table("declared", rows)
+    return _table("declared", rows[:MOST_ROWS], len(rows))
 
 
 def _defined(state: Compilation) -> str:
@@ -37,22 +39,24 @@ def _defined(state: Compilation) -> str:
     assert model is not None
     roots = expand_composites(list(state.values.values()))
     order = toposort(roots)
-    accesses = resolve(order)
+    reads = resolve(order)
     names = [d.name for d in model.dims if d.value is None]
-    classes = [classify(order, accesses, dim(name)) for name in names]
+    classes = [classify(order, reads, dim(name)) for name in names]
+    roles = {definition.name: definition.role for definition in reversed(model.definitions)}
     rows = []
-    for (name, value), root in zip(state.values.items(), roots):
-        definition = model.definition(name)
+    for (name, value), root in islice(zip(state.values.items(), roots), MOST_ROWS):
         used = [f"{n}: {c[root]}" for n, c in zip(names, classes) if c[root] != FREE]
-        rows.append((definition.role if definition else "", name, str(value.type), ", ".join(used) or "uses no axis"))
-    return _table("defined", rows)
+        rows.append((roles[name], name, str(value.type), ", ".join(used) or "uses no axis"))
+    return _table("defined", rows, len(roots))
 
 
 def _kernels(state: Compilation) -> str:
     lines = ["functions"]
     for plan in state.plans:
         lines.append(f"  {plan.symbol}({', '.join(plan.dims)})")
-        lines += [f"    {_describe(kernel)}" for kernel in plan.kernels]
+        lines += [f"    {_describe(kernel)}" for kernel in plan.kernels[:MOST_KERNELS]]
+        if len(plan.kernels) > MOST_KERNELS:
+            lines.append(f"    … and {len(plan.kernels) - MOST_KERNELS} more")
         lines.append(f"    workspace  {_workspace(plan)}")
     return "\n".join(lines)
 
@@ -85,22 +89,25 @@ def _rewrites(state: Compilation) -> str:
     assert state.model is not None
     names = definition_names(state)
     lines = ["rewrites"]
-    for applied in dict.fromkeys(state.applied):
+    applications = list(dict.fromkeys(state.applied))
+    for applied in applications[:MOST_ROWS]:
         span = state.model.origins.get(applied.before)
         place = f", line {span.line}" if span else ""
-        before, after = (print_formula(node, names).text for node in (applied.before, applied.after))
+        before, after = (print_formula(node, names, nearest=NEARBY).text for node in (applied.before, applied.after))
         if before != after:
             lines += [f"  {applied.rule.name} ({applied.rule.kind}{place}): {applied.rule.why}"]
             lines += [f"      {before}", f"    → {after}"]
+    if len(applications) > MOST_ROWS:
+        lines.append(f"  … and {len(applications) - MOST_ROWS} more")
     return "\n".join(lines if len(lines) > 1 else [*lines, "  none"])
 
 
-def _table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+def _table(title: str, rows: Sequence[tuple[str, ...]], count: int) -> str:
+    """Rows in columns, and how many of `count` are not among them."""
     if not rows:
         return ""
-    shown = rows[:MOST_ROWS]
-    widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
-    lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
-    if len(rows) > MOST_ROWS:
-        lines.append(f"  … and {len(rows) - MOST_ROWS} more")
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    if count > len(rows):
+        lines.append(f"  … and {count - len(rows)} more")
     return "\n".join([title, *lines])

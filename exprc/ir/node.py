@@ -17,9 +17,10 @@ from exprc.ir.types import Type
 class Node:
     """An operation applied to arguments, with static attributes.  Made by `make` only."""
 
-    __slots__ = ("__weakref__", "args", "attrs", "op", "types")
+    __slots__ = ("__weakref__", "args", "attrs", "kind", "op", "types")
 
     op: Op
+    kind: str  # that of the operation: what passes ask for most often
     args: tuple[Node, ...]
     attrs: tuple[Any, ...]
     types: tuple[Type, ...]
@@ -38,11 +39,6 @@ class Node:
     def shape(self) -> tuple[Any, ...]:
         """The shape of the only result."""
         return self.types[0].shape
-
-    @property
-    def kind(self) -> str:
-        """The kind of the operation."""
-        return self.op.kind
 
     def __repr__(self) -> str:
         attributes = list(self.attrs) if self.attrs else ""
@@ -68,7 +64,7 @@ def make(op: Op, args: tuple[Node, ...] = (), attrs: tuple[Any, ...] = ()) -> No
         return found
     inferred = op.infer(tuple(arg.type for arg in args), attrs) if op.kind != "project" else op.infer(args, attrs)
     node = object.__new__(Node)
-    node.op, node.args, node.attrs = op, args, attrs
+    node.op, node.args, node.attrs, node.kind = op, args, attrs, op.kind
     node.types = inferred if isinstance(inferred, tuple) else (inferred,)
     _interned[key] = node
     return node
@@ -118,11 +114,11 @@ def rebuild(
             if node in done:
                 stack.pop()
                 continue
-            missing = [argument for argument in node.args if argument not in done]
-            if missing:
-                stack.extend(reversed(missing))
+            arguments = tuple([done.get(argument) for argument in node.args])
+            if None in arguments:
+                stack.extend([argument for argument in reversed(node.args) if argument not in done])
                 continue
-            done[node] = step(node, tuple([done[argument] for argument in node.args]))
+            done[node] = step(node, arguments)  # type: ignore[arg-type]
             stack.pop()
     return tuple(done[root] for root in roots)
 

@@ -107,8 +107,9 @@ def refusal(kernel: Kernel) -> str:
         reason = _statement_refusal(kernel, statement)
         if reason:
             return reason
+    written = [write.buffer for statement in kernel.body if isinstance(statement, Nest) for write in statement.writes]
     for accumulator in kernel.accumulators:
-        if sum(accumulator.buffer.name in _written(statement) for statement in kernel.body) != 1:
+        if written.count(accumulator.buffer.name) != 1:
             return f"adds to `{accumulator.target}` in several places"
     return ""
 
@@ -145,7 +146,7 @@ def lane_dtype(write: Write, dtype: str) -> str:
 
 def _nest_launches(plan: Plan, kernel: Kernel, name: str, nest: Nest) -> Iterator[Launch]:
     sums = sums_of(kernel, nest)
-    names = {i.buffer for i in nest.body if isinstance(i, Load)} | _written(nest)
+    names = {i.buffer for i in nest.body if isinstance(i, Load)} | {write.buffer for write in nest.writes}
     known = (*plan.arguments, *plan.results, *plan.workspace)
     buffers = tuple(buffer for buffer in known if buffer.name in names)
     if not sums:
@@ -211,7 +212,3 @@ def _each_refusal(kernel: Kernel, nest: Nest) -> str:
         if write.combine and not outer <= used:
             return "has entries to which several others are added"
     return ""
-
-
-def _written(statement: Statement) -> frozenset[str]:
-    return frozenset(write.buffer for write in statement.writes) if isinstance(statement, Nest) else frozenset()

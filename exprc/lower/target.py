@@ -21,26 +21,24 @@ _WIDE = frozenset(
 
 
 class Target(NamedTuple):
-    """A machine to compile for.  `vector_bits` and `registers` are those of its vector registers."""
+    """A machine to compile for.  `vector_bits` and `registers` are those of its vector registers.
 
-    kind: str  # cpu
+    `kind` is `cpu` or `ptx`.  Libraries ask the processor for the features they need where `asks_processor`: on x86,
+    if the compiler runs on it too, for only then is LLVM's assembler for the question at hand.
+    """
+
+    kind: str
     triple: str
     cpu: str
     features: str
     vector_bits: int
     registers: int
+    asks_processor: bool = False
 
     @property
     def is_x86(self) -> bool:
         """Whether it is of the x86-64 family."""
         return self.triple.startswith(_X86)
-
-    @property
-    def asks_processor(self) -> bool:
-        """Whether libraries look for the features they need: where the assembler for the question is at hand."""
-        import platform
-
-        return self.is_x86 and platform.machine().lower() in _X86
 
 
 def host_target() -> Target:
@@ -52,7 +50,8 @@ def host_target() -> Target:
     if triple.startswith(_X86) and not features.get("fma"):
         raise _no_fma("this machine's processor")
     wide = all(features.get(name) for name in ("avx512f", "avx512bw", "avx512dq", "avx512vl"))
-    return Target("cpu", triple, llvm.get_host_cpu_name(), features.flatten(), *_vectors(triple, wide))
+    name, asks = llvm.get_host_cpu_name(), triple.startswith(_X86)
+    return Target("cpu", triple, name, features.flatten(), *_vectors(triple, wide), asks)
 
 
 def named_target(cpu: str = BASELINE, triple: str = "") -> Target:
@@ -64,7 +63,8 @@ def named_target(cpu: str = BASELINE, triple: str = "") -> Target:
         cpu = "generic" if cpu == BASELINE else cpu
     elif cpu in _WITHOUT_FMA:
         raise _no_fma(f"the processor {cpu}")
-    return Target("cpu", triple, cpu, "", *_vectors(triple, cpu in _WIDE))
+    asks = triple.startswith(_X86) and llvm.get_process_triple().startswith(_X86)
+    return Target("cpu", triple, cpu, "", *_vectors(triple, cpu in _WIDE), asks)
 
 
 def _vectors(triple: str, wide: bool) -> tuple[int, int]:

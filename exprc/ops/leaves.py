@@ -17,6 +17,7 @@ from exprc.ir.types import BOOL, DTYPES, F32, F64, FLOATS, I64, Type
 from exprc.ops.table import Number, array, broadcast_to, expect_count, register, scalar, spelling
 
 MINUS_ZERO = "-0"
+TRANSPARENT = frozenset(("broadcast",))  # one constant everywhere stays one; one with a name may be varied
 _BITS = {"i64": 64, "i32": 32}
 _NUMPY_DTYPES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
 
@@ -86,8 +87,11 @@ def zeros(shape: tuple[Size, ...] = (), dtype: str = F64) -> Node:
 
 
 def constant_value(node: Node) -> Number | None:
-    """The value of a node that is one constant everywhere, seen through `broadcast` and `named`; else None."""
-    while node.op.name in ("broadcast", "named"):
+    """The value of a node that is one constant everywhere, seen through `broadcast`; else None.
+
+    One that has a name is none: something is differentiated by it.
+    """
+    while node.op.name in TRANSPARENT:
         (node,) = node.args
     if node.op is not CONSTANT:
         return None

@@ -1,11 +1,12 @@
 """Text in the language's own notation: operators with the least brackets, `X' @ r`, `sum(x, axis=0)`.
 
 A node that has a name is printed by it; what occurs several times and is long is named once, below the formula.  Every
-formula is bounded.  Works on kinds and on what entries say of themselves.
+formula is bounded: of a longer one the beginning is made, and no more.  Works on kinds and on what entries say of themselves.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -15,16 +16,17 @@ from exprc.ops import TABLE, leaves
 from exprc.printing.products import show_contraction
 
 ATOM, POSTFIX, PREFIX_POWER = 20, 10, 8  # precedences; operators have those of their entries
-LONG, MOST_TEXT = 24, 4000
+LONG, MOST_TEXT, MOST_PARTS = 24, 4000, 200
 CAST, NEG, MUL = TABLE["cast"], TABLE["neg"], TABLE["mul"]
 SIGN_PASSES = frozenset((MUL, TABLE["div"], TABLE["contract"]))  # -(a * b) is (-a) * b
 
 
 class Formula(NamedTuple):
-    """The text of a node, and the parts (name, text) that it speaks of."""
+    """The text of a node, the parts (name, text) that it speaks of, and how many of them are too many to give."""
 
     text: str
     parts: tuple[tuple[str, str], ...] = ()
+    omitted: int = 0
 
 
 class Piece(NamedTuple):
@@ -34,46 +36,64 @@ class Piece(NamedTuple):
     precedence: int = ATOM
 
 
-def print_formula(root: Node, names: Mapping[Node, str], taken: frozenset[str] = frozenset()) -> Formula:
-    """The formula of a node.  `names` are those of definitions, `taken` names that parts must not have."""
-    writer = _Writer(names, taken)
+LEFT_OUT = Piece("…")
+
+
+def print_formula(
+    root: Node, names: Mapping[Node, str], taken: frozenset[str] = frozenset(), nearest: int | None = None
+) -> Formula:
+    """The formula of a node.  `names` are those of definitions, `taken` names that parts must not have.
+
+    `nearest` is the number of nodes to look at: what is further from the root is left out.
+    """
+    writer = _Writer(names, taken, nearest)
     piece = writer.write(root, is_root=True)
-    return Formula(_bounded(piece.text), tuple((name, _bounded(text)) for name, text in writer.parts))
+    parts = tuple((name, _bounded(text)) for name, text in writer.parts[:MOST_PARTS])
+    return Formula(_bounded(piece.text), parts, len(writer.parts) - len(parts))
 
 
 def _bounded(text: str) -> str:
-    if len(text) <= MOST_TEXT:
-        return text
-    return f"{text[:MOST_TEXT]} … ({len(text) - MOST_TEXT} more characters)"
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} …"
+
+
+def _beginning(piece: Piece) -> Piece:
+    """The piece with no more text than is needed to tell that it is too long: it begins every text made of it."""
+    return piece if len(piece.text) <= MOST_TEXT else Piece(piece.text[: MOST_TEXT + 1], piece.precedence)
 
 
 class _Writer:
     """The names given so far while one formula is written."""
 
-    def __init__(self, names: Mapping[Node, str], taken: frozenset[str]) -> None:
+    def __init__(self, names: Mapping[Node, str], taken: frozenset[str], nearest: int | None) -> None:
         self.names = names
+        self.nearest = nearest
         self.taken = taken
         self.parts: list[tuple[str, str]] = []
         self.pieces: dict[Node, Piece] = {}
 
     def write(self, root: Node, is_root: bool = False) -> Piece:
         order = self._visible(root, is_root)
-        counts: dict[Node, int] = {}
+        left: dict[Node, int] = {}
         for node in order:
             if node is root or node not in self.names:
                 for argument in node.args:
-                    counts[argument] = counts.get(argument, 0) + 1
+                    left[argument] = left.get(argument, 0) + 1
+        shared = {node for node, count in left.items() if count > 1 and node is not root and _is_work(node)}
         for node in order:
             if node in self.names and not (node is root and is_root):
                 self.pieces[node] = Piece(self.names[node])
                 continue
-            piece = self._piece(node)
-            shared = counts.get(node, 0) > 1 and len(piece.text) > LONG and node is not root and _is_work(node)
-            self.pieces[node] = self._part(piece) if shared else piece
+            piece = _beginning(self._piece(node))
+            self.pieces[node] = self._part(piece) if node in shared and len(piece.text) > LONG else piece
+            for argument in node.args:
+                left[argument] -= 1
+                if not left[argument]:
+                    self.pieces.pop(argument, None)  # long texts are kept no longer than they are needed
         return self.pieces[root]
 
     def _visible(self, root: Node, is_root: bool) -> list[Node]:
         """The nodes under a root, not looking below named ones, arguments first."""
+        near = self._nearest(root)
         order: list[Node] = []
         seen: set[Node] = set()
         stack = [(root, False)]
@@ -85,8 +105,18 @@ class _Writer:
                 seen.add(node)
                 stack.append((node, True))
                 if node not in self.names or (node is root and is_root):
-                    stack.extend((argument, False) for argument in reversed(node.args))
+                    stack.extend((argument, False) for argument in reversed(node.args) if not near or argument in near)
         return order
+
+    def _nearest(self, root: Node) -> set[Node]:
+        """The nodes next to the root where only so many are asked for; else none."""
+        found: set[Node] = set()
+        pending = deque((root,))
+        while self.nearest and pending and len(found) < self.nearest:
+            node = pending.popleft()
+            found.add(node)
+            pending.extend(argument for argument in node.args if argument not in found)
+        return found
 
     def _part(self, piece: Piece) -> Piece:
         number = len(self.parts) + 1
@@ -96,7 +126,7 @@ class _Writer:
         return Piece(f"t{number}")
 
     def _piece(self, node: Node) -> Piece:
-        arguments = [self.pieces[argument] for argument in node.args]
+        arguments = [self.pieces.get(argument, LEFT_OUT) for argument in node.args]
         return _BY_KIND.get(node.kind, _call)(node, arguments)
 
 

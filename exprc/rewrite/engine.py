@@ -16,6 +16,7 @@ from exprc.rewrite.rule import CLOSED_FORM, SIMPLIFY, STABILIZE, STRUCTURE, Rule
 from exprc.rewrite.rules import IDENTITIES, REFLECTIONS, STABLE_FORMS
 from exprc.rewrite.structure import AXES, ELEMENTWISE_RULES, STABLE_STRUCTURE, VIEWS
 
+NO_NODES: frozenset[Node] = frozenset()
 MOST_PASSES = 12
 MOST_STEPS = 8  # rules applied to one node in one pass
 
@@ -44,13 +45,24 @@ class Rewritten(NamedTuple):
 class _Pass(NamedTuple):
     """What one rewriting works with: rules by root, rules for all elementwise nodes, nodes that stay as they are.
 
-    `opaque` are the atoms of closed forms; None where no closed form is asked for.
+    `opaque` are the atoms of closed forms; None where no closed form is asked for.  `candidates` remembers which rules
+    may fit a node, by its operation and those of its arguments.
     """
 
     table: dict[Op, list[Rule]]
     everywhere: tuple[Rule, ...]
     opaque: frozenset[Node] | None
     frozen: frozenset[Node]
+    candidates: dict[tuple[Op, tuple[Op, ...]], tuple[Rule, ...]]
+
+    def rules_for(self, node: Node) -> tuple[Rule, ...]:
+        """The rules that may fit a node, in the order in which they are tried."""
+        arguments = tuple([argument.op for argument in node.args])
+        found = self.candidates.get((node.op, arguments))
+        if found is None:
+            rules = (*self.table.get(node.op, ()), *(self.everywhere if node.kind == ELEMENTWISE else ()))
+            found = self.candidates[node.op, arguments] = tuple(rule for rule in rules if rule.may_fit(arguments))
+        return found
 
 
 GROUPS = (SIMPLIFY, STABILIZE, STRUCTURE)
@@ -61,7 +73,8 @@ ALL_RULES: tuple[Rule, ...] = (
 
 def simplify(roots: Sequence[Node], settings: Settings = Settings()) -> Rewritten:
     """Folding, identities, stable forms and views: what is done to every program, before and after derivatives."""
-    return _fixed_point(tuple(roots), _Pass(_table(GROUPS, settings), _elementwise_rules(settings), None, frozenset()))
+    work = _Pass(_table(GROUPS, settings), _elementwise_rules(settings), None, frozenset(), {})
+    return _fixed_point(tuple(roots), work)
 
 
 def close(roots: Sequence[Node], names: frozenset[Node] = frozenset(), settings: Settings = Settings()) -> Rewritten:
@@ -72,7 +85,8 @@ def close(roots: Sequence[Node], names: frozenset[Node] = frozenset(), settings:
     """
     opaque = None if CLOSED_FORM in settings.without else names
     frozen = frozenset(toposort(names))
-    return _fixed_point(tuple(roots), _Pass(_table((*GROUPS, CLOSED_FORM), settings), _elementwise_rules(settings), opaque, frozen))
+    work = _Pass(_table((*GROUPS, CLOSED_FORM), settings), _elementwise_rules(settings), opaque, frozen, {})
+    return _fixed_point(tuple(roots), work)
 
 
 def expand_composites(roots: Sequence[Node]) -> tuple[Node, ...]:
@@ -122,9 +136,7 @@ def _fixed_point(roots: tuple[Node, ...], work: _Pass) -> Rewritten:
 
 
 def _elementwise_rules(settings: Settings) -> tuple[Rule, ...]:
-    return tuple(
-        rule for rule in ELEMENTWISE_RULES if _is_on(rule, settings)
-    )
+    return tuple(rule for rule in ELEMENTWISE_RULES if _is_on(rule, settings))
 
 
 def _one_pass(roots: tuple[Node, ...], work: _Pass, log: list[Applied]) -> tuple[Node, ...]:
@@ -140,7 +152,7 @@ def _one_pass(roots: tuple[Node, ...], work: _Pass, log: list[Applied]) -> tuple
                 break
             current = replaced
         if work.opaque is not None and node in heads:
-            collected = collect(current, work.opaque - {node, current}, REFLECTIONS)
+            collected = collect(current, work.opaque, REFLECTIONS)
             current = collected if collected is not None else current
         return current
 
@@ -158,9 +170,8 @@ def _apply_one(node: Node, work: _Pass, log: list[Applied]) -> Node | None:
     folded = fold(node)
     if folded is not None:
         return folded
-    rules = work.table.get(node.op, ())
-    for rule in (*rules, *work.everywhere) if node.kind == ELEMENTWISE else rules:
-        replaced = rule.apply(node, work.opaque or frozenset())
+    for rule in work.rules_for(node):
+        replaced = rule.apply(node, work.opaque or NO_NODES)
         if replaced is not None and replaced is not node:
             log.append(Applied(rule, node, replaced))
             return replaced

@@ -15,6 +15,7 @@ from exprc.ir.types import FLOATS
 from exprc.ops import TABLE, leaves
 from exprc.ops.leaves import constant_value
 
+EXACT_INTEGERS = 2**53
 _FOLDED = {
     TABLE["add"]: operator.add,
     TABLE["sub"]: operator.sub,
@@ -61,4 +62,6 @@ def _fold_cast(node: Node) -> Node | None:
         return None
     if node.dtype not in FLOATS and isinstance(value, float):
         return None
+    if node.dtype in FLOATS and abs(value) > EXACT_INTEGERS:
+        return None  # rounded twice on the way to f32
     return leaves.full(value, node.shape, node.dtype)

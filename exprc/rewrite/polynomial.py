@@ -1,68 +1,106 @@
 """Closed form: regions of arithmetic brought to the shortest sum of products.
 
-A region is expanded into a polynomial over its atoms (what is no arithmetic), with negative powers for divisors; terms
-cancel, common factors are taken out, and fractions are put over a common denominator where that helps.  The new form
-is taken only where it costs less.  Real-number algebra: class `rounding`, with the largest term as the scale.
+A region is written as a polynomial over its atoms (what is no arithmetic), with negative powers for divisors; terms
+cancel, common factors are taken out, and fractions are put over a common denominator where terms cancel then.  The new
+form is taken only where it costs less and every atom is still in it: what is not a number stays so, and `x - x`, `x / x`
+and `0 * x` stay as they are.  Real-number algebra: class `rounding`, with the largest term as the scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 from exprc.ir.node import Node
-from exprc.ops import TABLE
-from exprc.ops.arithmetic import add, div, mul, neg, sub
+from exprc.ir.sizes import Size, product
+from exprc.ir.sizes import constant as size_constant
+from exprc.ops import TABLE, leaves
+from exprc.ops.arithmetic import add, cast, div, mul, neg, sub
 from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
 from exprc.ops.table import broadcast_to
+from exprc.rewrite import terms
 from exprc.rewrite.rule import Rule
+from exprc.rewrite.terms import Monomial, Polynomial
 
-MOST_REGION, MOST_TERMS, MOST_POWER = 60, 24, 4
+MOST_REGION = 60
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
-BROADCAST, SQRT = TABLE["broadcast"], TABLE["sqrt"]
+BROADCAST, SQRT, CAST = TABLE["broadcast"], TABLE["sqrt"], TABLE["cast"]
 ARITHMETIC = frozenset((ADD, SUB, MUL, DIV, NEG, POWER))
-
-Monomial = tuple[tuple[int, int], ...]  # (number of the atom, power), sorted
-Polynomial = dict[Monomial, float]
 
 
 class Atoms(NamedTuple):
-    """The atoms of a region in order of first use, and the polynomials of those that are sums, by node."""
+    """The atoms of a region by number.
+
+    `sums` are those that are polynomials themselves, with the number of each such polynomial in `known`; `sizes` those
+    that are sizes; `held` the atoms inside of those that are arithmetic; `needed` those that a new form has to keep.
+    """
 
     nodes: list[Node]
     numbers: dict[Node, int]
-    sums: dict[Node, Polynomial]
+    sums: dict[int, Polynomial]
+    known: dict[frozenset[tuple[Monomial, float]], int]
+    sizes: dict[int, Size]
+    held: dict[int, set[int]]
+    needed: set[int]
 
     def number(self, node: Node) -> int:
+        """The number of a node, in order of first use."""
         if node not in self.numbers:
             self.numbers[node] = len(self.nodes)
             self.nodes.append(node)
         return self.numbers[node]
 
+    def keeps_all(self, polynomial: Polynomial, over: Monomial) -> bool:
+        """Whether all that may be NaN occurs."""
+        pending, seen = terms.atoms_of(polynomial) | terms.atoms_of((over,)), set[int]()
+        while pending:
+            seen |= pending
+            pending = {inner for number in pending for inner in self.held.get(number, ())} - seen
+        return self.needed <= seen
 
-def collect(node: Node, opaque: frozenset[Node], reflections: Sequence[Rule]) -> Node | None:
+
+class _Region(NamedTuple):
+    """What one region is expanded with: its nodes in order, what it is made of, how functions of -x are written."""
+
+    nodes: list[Node]
+    inputs: frozenset[Node]
+    reflections: Sequence[Rule]
+    multiply_out: bool
+
+
+def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node | None:
     """A cheaper form of an arithmetic node, or None.  Nodes in `opaque` have names: they stay atoms."""
     if node.op not in ARITHMETIC or not node.type.is_float:
         return None
-    region = _region(node, opaque)
-    if region is None:
+    nodes = _region(node, opaque)
+    if nodes is None or len(nodes) < 2:
         return None
-    best, best_cost = None, _cost(node, frozenset(region))
+    inside = frozenset(nodes)
+    inputs = frozenset(_plain(a) for inner in nodes for a in inner.args if a not in inside)
+    best, best_cost = None, _cost(node, inputs)
     for multiply_out in (True, False):
-        atoms = Atoms([], {}, {})
-        found = _expand(region, atoms, opaque, reflections, multiply_out)
-        for polynomial in (found, _common_denominator(found, atoms)):
-            if polynomial is None or len(polynomial) > MOST_TERMS:
+        atoms = Atoms([], {}, {}, {}, {}, {}, set())
+        found = _without_roots(_expand(_Region(nodes, inputs, reflections, multiply_out), atoms), atoms)
+        for polynomial, over in _forms(found, atoms):
+            if not atoms.keeps_all(polynomial, over):
                 continue
-            candidate = broadcast_to(_build(_without_roots(polynomial, atoms), atoms, node), node.shape)
-            cost = _cost(candidate, None, frozenset(atoms.nodes) - atoms.sums.keys())
+            candidate = broadcast_to(_build(polynomial, over, atoms, node), node.shape)
+            cost = _cost(candidate, inputs)
             if cost < best_cost:
                 best, best_cost = candidate, cost
     return best
 
 
-def _region(root: Node, opaque: frozenset[Node]) -> list[Node] | None:
+def _forms(found: Polynomial, atoms: Atoms) -> list[tuple[Polynomial, Monomial]]:
+    """The polynomial, and its numerator over a common denominator where terms cancel in it."""
+    over = terms.over_common_denominator(found, atoms.sums)
+    plain: tuple[Polynomial, Monomial] = found, terms.ONE_TERM
+    return [plain, over] if over is not None and len(over[0]) < len(found) else [plain]
+
+
+def _region(root: Node, opaque: Set[Node]) -> list[Node] | None:
     """The arithmetic nodes under a root in topological order; None where there are too many."""
     order: list[Node] = []
     seen: set[Node] = set()
@@ -80,268 +118,222 @@ def _region(root: Node, opaque: frozenset[Node]) -> list[Node] | None:
     return order
 
 
-def _inside(node: Node, opaque: frozenset[Node]) -> bool:
+def _inside(node: Node, opaque: Set[Node]) -> bool:
     """Whether a node belongs to the region of its reader: unnamed arithmetic, and scalars of it that are spread."""
-    if node.op is BROADCAST and not node.args[0].shape:
-        node = node.args[0]
-    return node.op in ARITHMETIC and node not in opaque
+    plain = _plain(node)
+    return plain.op in ARITHMETIC and plain not in opaque and constant_value(plain) is None
 
 
-def _expand(
-    region: list[Node], atoms: Atoms, opaque: frozenset[Node], reflections: Sequence[Rule], multiply_out: bool
-) -> Polynomial:
+def _plain(node: Node) -> Node:
+    """A scalar without the shape over which it is spread."""
+    return node.args[0] if node.op is BROADCAST and not node.args[0].shape else node
+
+
+# ---- from nodes to polynomials
+
+
+def _expand(region: _Region, atoms: Atoms) -> Polynomial:
     done: dict[Node, Polynomial] = {}
-    for node in region:
-        arguments = [done[a] if a in done else _atom(a, atoms, opaque, reflections) for a in node.args]
-        if node.op is MUL and not multiply_out and all(len(argument) > 1 for argument in arguments):
-            arguments = [_as_factors(argument, atoms, node) for argument in arguments]
+    for node in region.nodes:
+        arguments = [done[a] if a in done else _atom(_plain(a), region, atoms) for a in node.args]
+        if node.op is MUL and not region.multiply_out and all(len(argument) > 1 for argument in arguments):
+            arguments = [_factored(argument, atoms, a) for argument, a in zip(arguments, node.args)]
         result = arguments[0] if node.op is BROADCAST else _combine(node, arguments, atoms)
-        if result is None or len(result) > MOST_TERMS:
-            result = {((atoms.number(node), 1),): 1.0}
+        if result is None:  # beyond the bounds: the node stays as it is
+            number = atoms.number(_plain(node))
+            atoms.held[number] = {number for argument in arguments for number in terms.atoms_of(argument)}
+            result = terms.atom(number)
         done[node] = result
-    return done[region[-1]]
+    return done[region.nodes[-1]]
 
 
-def _atom(node: Node, atoms: Atoms, opaque: frozenset[Node], reflections: Sequence[Rule]) -> Polynomial:
-    if node.op is BROADCAST and not node.args[0].shape:
-        (node,) = node.args  # a scalar is one atom, spread or not
+def _atom(node: Node, region: _Region, atoms: Atoms) -> Polynomial:
     value = constant_value(node)
-    if value is not None and not isinstance(value, bool):
-        return {(): float(value)} if value else {}
-    if node not in opaque:
-        for rule in reflections:
-            if node.op is rule.root:
-                replaced = rule.apply(node)
-                if replaced is not None:
-                    region = _region(replaced, opaque)
-                    inner = _expand(region, atoms, opaque, (), True) if region else None
-                    if inner is not None:
-                        return inner
-    return {((atoms.number(node), 1),): 1.0}
+    if value is not None:
+        known = terms.constant(float(value))
+        return terms.atom(atoms.number(node)) if known is None else known
+    size = _size_of(node)
+    if size is not None:
+        return _size_terms(size, node, atoms)
+    reflected = _reflected(node, region, atoms)
+    if reflected is not None:
+        return reflected
+    number = atoms.number(node)
+    if not _is_root_of_constant(node):
+        atoms.needed.add(number)
+    return terms.atom(number)
+
+
+def _reflected(node: Node, region: _Region, atoms: Atoms) -> Polynomial | None:
+    """What a function of -x is by the function of x, where that is an atom too."""
+    for rule in region.reflections:
+        replaced = rule.apply(node) if node.op is rule.root else None
+        if replaced is not None:
+            nodes = _region(replaced, frozenset())
+            others = {_plain(a) for inner in nodes or () for a in inner.args if constant_value(a) is None}
+            if nodes and others <= region.inputs:
+                return _expand(_Region(nodes, region.inputs, (), True), atoms)
+    return None
+
+
+def _size_of(node: Node) -> Size | None:
+    """The size that a node is, cast to a float, where it is a product."""
+    if node.op is CAST and node.args[0].op is leaves.SIZE:
+        size: Size = node.args[0].attrs[0]
+        return size if len(size.terms) == 1 else None
+    return None
+
+
+def _size_terms(size: Size, node: Node, atoms: Atoms) -> Polynomial:
+    ((factors, coefficient),) = size.terms
+    powers = []
+    for factor, exponent in factors:
+        one = Size(((((factor, 1),), 1),))
+        number = atoms.number(cast(leaves.size(one), node.dtype))
+        atoms.sizes[number] = one
+        powers.append((number, exponent))
+    known = terms.constant(float(coefficient))
+    return terms.multiplied(known, {tuple(sorted(powers)): 1.0}) or terms.atom(atoms.number(node)) if known else {}
 
 
 def _combine(node: Node, arguments: list[Polynomial], atoms: Atoms) -> Polynomial | None:
     if node.op is NEG:
-        return {m: -c for m, c in arguments[0].items()}
+        return terms.negated(arguments[0])
     if node.op is ADD:
-        return _sum(arguments[0], arguments[1], 1.0)
+        return terms.added(arguments[0], arguments[1])
     if node.op is SUB:
-        return _sum(arguments[0], arguments[1], -1.0)
+        return terms.added(arguments[0], terms.negated(arguments[1]))
     if node.op is MUL:
-        return _product(arguments[0], arguments[1])
+        return terms.multiplied(arguments[0], arguments[1])
     if node.op is DIV:
-        inverse = _inverse(arguments[1], node.args[1], atoms)
-        return None if inverse is None else _product(arguments[0], inverse)
-    return _power(node, arguments[0], atoms)
-
-
-def _sum(left: Polynomial, right: Polynomial, sign: float) -> Polynomial:
-    total = dict(left)
-    for monomial, coefficient in right.items():
-        value = total.get(monomial, 0.0) + sign * coefficient
-        if value:
-            total[monomial] = value
-        else:
-            total.pop(monomial, None)
-    return total
-
-
-def _product(left: Polynomial, right: Polynomial) -> Polynomial | None:
-    if len(left) * len(right) > 4 * MOST_TERMS:
-        return None
-    total: Polynomial = {}
-    for m, a in left.items():
-        for n, b in right.items():
-            monomial = _times(m, n)
-            value = total.get(monomial, 0.0) + a * b
-            if value:
-                total[monomial] = value
-            else:
-                total.pop(monomial, None)
-    return total
-
-
-def _times(left: Monomial, right: Monomial) -> Monomial:
-    powers = dict(left)
-    for atom, power_ in right:
-        powers[atom] = powers.get(atom, 0) + power_
-    return tuple(sorted((atom, p) for atom, p in powers.items() if p))
-
-
-def _inverse(polynomial: Polynomial, node: Node, atoms: Atoms) -> Polynomial | None:
-    if len(polynomial) == 1:
-        ((monomial, coefficient),) = polynomial.items()
-        return {tuple((atom, -p) for atom, p in monomial): 1.0 / coefficient}
-    if not polynomial:
-        return None
-    number = atoms.number(node)
-    atoms.sums[node] = polynomial
-    return {((number, -1),): 1.0}
-
-
-def _power(node: Node, base: Polynomial, atoms: Atoms) -> Polynomial | None:
+        inverse = _raised(arguments[1], -1, atoms, node.args[1])
+        return None if inverse is None else terms.multiplied(arguments[0], inverse)
     exponent = constant_value(node.args[1])
-    if exponent is None or exponent != int(exponent) or not 1 <= abs(exponent) <= MOST_POWER:
+    if exponent is None or abs(exponent) > terms.MOST_POWER or exponent != int(exponent) or exponent == 0:
         return None
-    if len(base) == 1:
-        ((monomial, coefficient),) = base.items()
-        return {tuple((atom, p * int(exponent)) for atom, p in monomial): coefficient ** int(exponent)}
-    if not base:
-        return None
-    number = atoms.number(node.args[0])
-    atoms.sums[node.args[0]] = base
-    return {((number, int(exponent)),): 1.0}
+    return _raised(arguments[0], int(exponent), atoms, node.args[0])
 
 
-def _as_factors(polynomial: Polynomial, atoms: Atoms, like: Node) -> Polynomial:
-    """A sum as one term: what its terms have in common, times an atom that is the rest."""
-    over = _common_denominator(polynomial, atoms)
-    if over is not None and len(over) <= len(polynomial):
-        polynomial = over
-    common, content = _common_factor(polynomial), _content(polynomial)
-    inverse = tuple((atom, -p) for atom, p in common)
-    rest = {_times(m, inverse): c / content for m, c in polynomial.items()}
-    if len(rest) < 2:
-        return polynomial
-    node = _build(rest, atoms, like)
-    atoms.sums[node] = rest
-    return {_times(common, ((atoms.number(node), 1),)): content}
+def _raised(base: Polynomial, exponent: int, atoms: Atoms, node: Node) -> Polynomial | None:
+    return terms.raised(_factored(base, atoms, node), exponent) if base else None
 
 
-def _common_denominator(polynomial: Polynomial, atoms: Atoms) -> Polynomial | None:
-    """The numerator over the product of all divisors, where divisors that are sums are multiplied out."""
-    divisors: dict[int, int] = {}
-    for monomial in polynomial:
-        for atom, p in monomial:
-            divisors[atom] = min(divisors.get(atom, 0), p)
-    divisors = {atom: p for atom, p in divisors.items() if p < 0}
-    if len(polynomial) < 2 or not divisors:
-        return None
-    total: Polynomial = {}
-    for monomial, coefficient in polynomial.items():
-        powers = dict(monomial)
-        term: Polynomial | None = {
-            tuple((a, p) for a, p in monomial if a not in divisors): coefficient
-        }
-        for atom, least in divisors.items():
-            for _ in range(powers.get(atom, 0) - least):
-                term = _product(term, atoms.sums.get(atoms.nodes[atom], {((atom, 1),): 1.0})) if term is not None else None
-        if term is None:
-            return None
-        total = _sum(total, term, 1.0)
-    over = tuple(sorted(divisors.items()))
-    return {_times(monomial, over): coefficient for monomial, coefficient in total.items()}
+def _factored(polynomial: Polynomial, atoms: Atoms, node: Node) -> Polynomial:
+    """A sum as one term: a number and what its terms have in common, times an atom that is the rest."""
+    fraction = terms.over_common_denominator(polynomial, atoms.sums)
+    over = terms.ONE_TERM
+    if fraction is not None and 0 < len(fraction[0]) <= len(polynomial):
+        polynomial, over = fraction
+    if len(polynomial) < 2:
+        ((monomial, content),) = polynomial.items()
+        return {terms.times(monomial, over): content}
+    common, content = terms.common_factor(polynomial), abs(terms.content(polynomial))
+    if polynomial[min(polynomial)] < 0:
+        content = -content
+    rest = terms.divided(polynomial, common, content)
+    key = frozenset(rest.items())
+    if key not in atoms.known:
+        is_itself = not over and rest == polynomial
+        number = atoms.number(_plain(node) if is_itself else _build(rest, terms.ONE_TERM, atoms, node))
+        atoms.known[key], atoms.sums[number], atoms.held[number] = number, rest, terms.atoms_of(rest)
+    return {terms.times(terms.times(common, over), ((atoms.known[key], 1),)): content}
 
 
 def _without_roots(polynomial: Polynomial, atoms: Atoms) -> Polynomial:
-    """Even powers of roots of constants as constants: 1 / sqrt(2)^2 is 1/2."""
-    total: Polynomial = {}
+    """Roots of constants as constants where they are even powers, 1 / sqrt(2)^2 being 1/2, or meet a long number."""
+    total: Polynomial | None = {}
     for monomial, coefficient in polynomial.items():
         kept = []
-        for atom, p in monomial:
-            node = atoms.nodes[atom]
-            square = constant_value(node.args[0]) if node.op is SQRT else None
-            if square and abs(p) > 1:
-                half = int(p / 2)
-                coefficient, p = coefficient * float(square) ** half, p - 2 * half
-            kept.append((atom, p))
-        total = _sum(total, {tuple((atom, p) for atom, p in kept if p): coefficient}, 1.0)
-    return total
+        for number, exponent in monomial:
+            node = atoms.nodes[number]
+            if _is_root_of_constant(node):
+                square = float(constant_value(node.args[0]) or 0)
+                half = int(exponent / 2)
+                coefficient, exponent = terms.tidy(coefficient * square**half), exponent - 2 * half
+                if exponent and len(repr(coefficient)) > 12:
+                    coefficient, exponent = terms.tidy(coefficient * math.sqrt(square) ** exponent), 0
+            kept.append((number, exponent))
+        term = {tuple((number, exponent) for number, exponent in kept if exponent): coefficient}
+        total = terms.added(total, term) if total is not None else None
+    return polynomial if total is None else total
+
+
+def _is_root_of_constant(node: Node) -> bool:
+    value = constant_value(node.args[0]) if node.op is SQRT else None
+    return value is not None and terms.LEAST < value < terms.GREATEST
 
 
 # ---- back to nodes
 
 
-def _build(polynomial: Polynomial, atoms: Atoms, like: Node) -> Node:
-    """Common factor times the sum of what remains; positive terms first."""
+def _build(polynomial: Polynomial, over: Monomial, atoms: Atoms, like: Node) -> Node:
+    """What the terms have in common times the sum of what remains, positive terms first."""
     if not polynomial:
-        return full(0, like.shape, like.dtype)
-    common = _common_factor(polynomial)
-    content = _content(polynomial)
-    inverse = tuple((atom, -p) for atom, p in common)
-    rest = [(_times(m, inverse), c / content) for m, c in polynomial.items()]
-    rest.sort(key=lambda term: term[1] < 0)
+        return full(0, (), like.dtype)
+    common, content = terms.common_factor(polynomial), terms.content(polynomial)
+    rest = terms.divided(polynomial, common, content)
+    common = terms.times(common, over)
+    if len(rest) == 1:
+        return _product(common, content, None, atoms, like)
     total: Node | None = None
-    for monomial, coefficient in rest:
-        total = _add_term(total, monomial, coefficient, atoms, like)
-    assert total is not None
-    if len(rest) == 1 and constant_value(total) is not None:
-        return _monomial(common, content * float(constant_value(total) or 1), atoms, like)
-    return _scaled(total, common, content, atoms, like)
-
-
-def _common_factor(polynomial: Polynomial) -> Monomial:
-    shared: dict[int, int] | None = None
-    for monomial in polynomial:
-        powers = dict(monomial)
-        if shared is None:
-            shared = powers
+    for monomial, coefficient in sorted(rest.items(), key=lambda term: term[1] < 0):
+        if total is None:
+            total = _product(monomial, coefficient, None, atoms, like)
+        elif coefficient < 0:
+            total = sub(total, _product(monomial, -coefficient, None, atoms, like))
         else:
-            both = shared.keys() | powers.keys()
-            shared = {a: min(shared.get(a, 0), powers.get(a, 0)) for a in both}
-    return tuple(sorted((atom, p) for atom, p in (shared or {}).items() if p))
+            total = add(total, _product(monomial, coefficient, None, atoms, like))
+    return _product(common, content, total, atoms, like)
 
 
-def _content(polynomial: Polynomial) -> float:
-    """The coefficient that all terms share up to sign; negative where no term is positive."""
-    sizes = {abs(c) for c in polynomial.values()}
-    shared = sizes.pop() if len(sizes) == 1 else 1.0
-    return shared if any(c > 0 for c in polynomial.values()) else -shared
+def _product(monomial: Monomial, coefficient: float, last: Node | None, atoms: Atoms, like: Node) -> Node:
+    """A number times powers of atoms, scalars before arrays, times a last factor, over the divisors."""
+    above = [(number, exponent) for number, exponent in monomial if exponent > 0]
+    below = [(number, -exponent) for number, exponent in monomial if exponent < 0]
+    top, bottom = _factors(above, atoms, like), _factors(below, atoms, like)
+    ratio = terms.as_ratio(abs(coefficient))
+    if ratio is not None:
+        coefficient = math.copysign(ratio[0], coefficient)
+        bottom = [full(ratio[1], (), like.dtype), *bottom]
+    if last is not None:
+        top = [*top, last]
+    if abs(coefficient) != 1 or not top:
+        top = [full(abs(coefficient) if bottom and not top else coefficient, (), like.dtype), *top]
+    result = _all(mul, top)
+    if bottom:
+        result = div(result, _all(mul, bottom))
+    is_signed = constant_value(top[0]) == coefficient
+    return neg(result) if coefficient < 0 and not is_signed else result
 
 
-def _add_term(total: Node | None, monomial: Monomial, coefficient: float, atoms: Atoms, like: Node) -> Node:
-    if total is None:
-        return _monomial(monomial, coefficient, atoms, like)
-    term = _monomial(monomial, abs(coefficient), atoms, like)
-    return sub(total, term) if coefficient < 0 else add(total, term)
+def _factors(powers: list[tuple[int, int]], atoms: Atoms, like: Node) -> list[Node]:
+    """The powers, scalars first; what is a product of sizes is one size."""
+    sizes = [atoms.sizes[number] for number, exponent in powers if number in atoms.sizes for _ in range(exponent)]
+    nodes = [
+        atoms.nodes[number] if exponent == 1 else power(atoms.nodes[number], exponent)
+        for number, exponent in powers
+        if number not in atoms.sizes
+    ]
+    nodes.sort(key=lambda node: bool(node.shape))
+    return [cast(leaves.size(product(tuple(sizes))), like.dtype), *nodes] if sizes else nodes
 
 
-def _monomial(monomial: Monomial, coefficient: float, atoms: Atoms, like: Node) -> Node:
-    negative = coefficient < 0 and coefficient != 0
-    size = abs(coefficient)
-    result = full(size, (), like.dtype) if size != 1 else None
-    for atom, p in sorted(monomial, key=lambda power_: bool(atoms.nodes[power_[0]].shape)):
-        if p > 0:
-            factor = atoms.nodes[atom] if p == 1 else power(atoms.nodes[atom], p)
-            result = factor if result is None else mul(result, factor)
-    divisor = _divisor(monomial, atoms)
-    if divisor is not None:
-        result = div(full(1, (), like.dtype) if result is None else result, divisor)
-    if result is None:
-        result = full(1, (), like.dtype)
-    return neg(result) if negative else result
+def _all(combine: Callable[[Node, Node], Node], nodes: list[Node]) -> Node:
+    result, *others = nodes
+    for node in others:
+        result = combine(result, node)
+    return result
 
 
-def _divisor(monomial: Monomial, atoms: Atoms) -> Node | None:
-    divisor: Node | None = None
-    for atom, p in monomial:
-        if p < 0:
-            factor = atoms.nodes[atom] if p == -1 else power(atoms.nodes[atom], -p)
-            divisor = factor if divisor is None else mul(divisor, factor)
-    return divisor
-
-
-def _scaled(total: Node, common: Monomial, content: float, atoms: Atoms, like: Node) -> Node:
-    above = tuple((a, p) for a, p in common if p > 0)
-    if above or abs(content) != 1:
-        total = mul(_monomial(above, abs(content), atoms, like), total)
-    divisor = _divisor(common, atoms)
-    if divisor is not None:
-        total = div(total, divisor)
-    return neg(total) if content < 0 else total
-
-
-def _cost(root: Node, region: frozenset[Node] | None, atoms: frozenset[Node] = frozenset()) -> int:
-    """The cost of the arithmetic under a root and of the atoms' own operations, each node once."""
+def _cost(root: Node, inputs: Set[Node]) -> int:
+    """The cost of the arithmetic between a root and the inputs of its region and of the inputs' own operations."""
     total, seen, stack = 0, {root}, [root]
     while stack:
         node = stack.pop()
-        if region is not None:
-            inside = node in region
-        else:
-            inside = (node.op in ARITHMETIC or node.op is BROADCAST) and node not in atoms
-        constant = constant_value(node) is not None
-        total += 0 if constant else _own_cost(node)
+        if constant_value(node) is not None:
+            continue
+        total += _own_cost(node)
+        inside = node not in inputs and (node.op in ARITHMETIC or node.op is BROADCAST)
         for argument in node.args if inside or node is root else ():
             if argument not in seen:
                 seen.add(argument)
@@ -350,6 +342,9 @@ def _cost(root: Node, region: frozenset[Node] | None, atoms: frozenset[Node] = f
 
 
 def _own_cost(node: Node) -> int:
+    """Powers with small constant exponents are products."""
     if node.op is POWER:
-        return 2
+        exponent = constant_value(node.args[1])
+        if exponent is not None and exponent == exponent and abs(exponent) <= terms.MOST_POWER:
+            return 2 if exponent > 0 else 2 + DIV.cost
     return node.op.cost if node.args else 0

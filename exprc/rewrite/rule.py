@@ -6,7 +6,8 @@ dtype and shape.  Operands of commutative operations match in both orders.  Know
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from exprc.ir.node import Node
@@ -14,13 +15,14 @@ from exprc.ir.op import ELEMENTWISE, Op
 from exprc.ir.types import F64, Type
 from exprc.ops import leaves
 from exprc.ops.leaves import constant_value, placeholder
-from exprc.ops.table import apply
+from exprc.ops.table import Number, apply
 from exprc.rewrite.fold import fold
 
 EXACT, ROUNDING, IMPROVING = "exact", "rounding", "improving"
 SIMPLIFY, STABILIZE, STRUCTURE, CLOSED_FORM = "simplify", "stabilize", "structure", "closed form"
 
 Bindings = dict[Node, Node]
+Condition = Callable[[Bindings], bool]
 
 
 class Rule(NamedTuple):
@@ -37,48 +39,75 @@ class Rule(NamedTuple):
     root: Op | None  # None: any elementwise operation
     before: Node | str
     after: Node | str
-    when: Callable[[Bindings], bool] | None = None
+    when: Condition | None = None
     function: Callable[[Node], Node | None] | None = None
+
+    def may_fit(self, arguments: tuple[Op, ...]) -> bool:
+        """Whether the operations of a node's arguments allow the rule: what can be told without matching."""
+        if self.function is not None:
+            return True
+        assert isinstance(self.before, Node) and self.root is not None
+        wanted = self.before.args
+        if all(map(_admits, wanted, arguments)):
+            return True
+        return "commutative" in self.root.laws and all(map(_admits, wanted, reversed(arguments)))
 
     def apply(self, node: Node, opaque: frozenset[Node] = frozenset()) -> Node | None:
         """The replacement of a node, or None where the rule does not fit; patterns do not look into `opaque` nodes."""
         if self.function is not None:
             return self.function(node)
         assert isinstance(self.before, Node) and isinstance(self.after, Node)
-        bindings: Bindings = {}
-        if not match(self.before, node, bindings, opaque) or (self.when is not None and not self.when(bindings)):
-            return None
-        return instantiate(self.after, bindings, node)
+        for bindings in matches(self.before, node, {}, opaque):
+            if self.when is None or self.when(bindings):
+                return instantiate(self.after, bindings, node)
+        return None
 
 
-def wildcard(label: str) -> Node:
-    """A placeholder that matches anything."""
-    return placeholder(label, Type(F64))
+def wildcard(label: str, dtype: str = F64) -> Node:
+    """A placeholder that matches anything; of dtype bool where a condition is asked for, else the dtype plays no part."""
+    return placeholder(label, Type(dtype))
 
 
-def match(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Node] = frozenset()) -> bool:
-    """Whether a node has the form of a pattern; fills the bindings.  Patterns are small: recursion is bounded."""
+def matches(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Node]) -> Iterator[Bindings]:
+    """The ways in which a node has the form of a pattern.  Patterns are small: recursion is bounded."""
     if pattern.op is leaves.PLACEHOLDER:
-        return bindings.setdefault(pattern, node) is node
-    if pattern.op is leaves.CONSTANT:
-        value = constant_value(node)
-        return value is not None and not isinstance(value, bool) and value == pattern.attrs[1]
-    if pattern.op is not node.op or pattern.attrs != node.attrs:
+        known = bindings.get(pattern)
+        if known is None:
+            yield {**bindings, pattern: node}
+        elif known is node:
+            yield bindings
+    elif pattern.op is leaves.CONSTANT:
+        if _is_same_number(constant_value(pattern), constant_value(node)):
+            yield bindings
+    elif pattern.op is node.op and pattern.attrs == node.attrs:
+        yield from _match_all(pattern.args, node.args, bindings, opaque)
+        if "commutative" in node.op.laws and node.args[0] is not node.args[1]:
+            yield from _match_all(pattern.args, node.args[::-1], bindings, opaque)
+
+
+def _match_all(
+    patterns: tuple[Node, ...], nodes: tuple[Node, ...], bindings: Bindings, opaque: frozenset[Node]
+) -> Iterator[Bindings]:
+    if not patterns:
+        yield bindings
+    elif nodes[0] not in opaque or patterns[0].op is leaves.PLACEHOLDER:
+        for found in matches(patterns[0], nodes[0], bindings, opaque):
+            yield from _match_all(patterns[1:], nodes[1:], found, opaque)
+
+
+def _is_same_number(wanted: Number | None, value: Number | None) -> bool:
+    """Whether both are one number, 0 and -0 being two."""
+    if wanted is None or value is None or isinstance(value, bool):
         return False
-    kept = dict(bindings)
-    if all(_match_argument(p, n, bindings, opaque) for p, n in zip(pattern.args, node.args)):
+    return wanted == value and math.copysign(1, wanted) == math.copysign(1, value)
+
+
+def _admits(pattern: Node, op: Op) -> bool:
+    if pattern.op is leaves.PLACEHOLDER:
         return True
-    if "commutative" in node.op.laws:
-        bindings.clear()
-        bindings.update(kept)
-        return all(_match_argument(p, n, bindings, opaque) for p, n in zip(pattern.args, reversed(node.args)))
-    return False
-
-
-def _match_argument(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Node]) -> bool:
-    if node in opaque and pattern.op is not leaves.PLACEHOLDER:
-        return False
-    return match(pattern, node, bindings, opaque)
+    if pattern.op is leaves.CONSTANT:
+        return op is leaves.CONSTANT or op.name in leaves.TRANSPARENT
+    return pattern.op is op
 
 
 def instantiate(pattern: Node, bindings: Bindings, like: Node) -> Node:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from exprc.ir.index import Affine, Guard, IndexMap, axis, compose, identity_map
 from exprc.ir.node import Node
-from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE, VIEW
+from exprc.ir.op import CONTRACT, ELEMENTWISE, LEAF, PROJECT, REDUCE, VIEW
 from exprc.ir.sizes import Size
 
 NESTED = frozenset((ELEMENTWISE, REDUCE, CONTRACT))
 NOTHING: frozenset[int] = frozenset()
+_WITHOUT_WORK = frozenset((LEAF, VIEW, PROJECT))
 
 
 class Place(NamedTuple):
@@ -42,50 +43,80 @@ class Domain(NamedTuple):
     reduced: frozenset[int]
 
 
-def resolve(order: Iterable[Node], known: Mapping[Node, Access] | None = None) -> dict[Node, Access]:
-    """For every node the access that reads its value, views composed.  `known` gives those of a body's parameters."""
-    table: dict[Node, Access] = dict(known or {})
+class Reads(NamedTuple):
+    """What every pass asks of the nodes of a graph, found once.
+
+    `accesses` tell how each value is read, `domains` the loops of nested nodes, `operands` how computing nodes read
+    their arguments: nested ones in terms of their domain's axes.
+    """
+
+    accesses: dict[Node, Access]
+    domains: dict[Node, Domain]
+    operands: dict[Node, list[Access]]
+
+
+def computes(node: Node) -> bool:
+    """Whether a node has work of its own: not a leaf, a view or a projection."""
+    return node.kind not in _WITHOUT_WORK
+
+
+def resolve(order: Iterable[Node], known: Mapping[Node, Access] | None = None) -> Reads:
+    """How all nodes of a graph are read, views composed.  `known` gives the accesses of a body's parameters."""
+    accesses: dict[Node, Access] = dict(known or {})
+    reads = Reads(accesses, {}, {})
+    shapes: dict[tuple[Size, ...], tuple[Domain, IndexMap]] = {}
     for node in order:
-        if node in table:
+        if computes(node):
+            reads.operands[node] = _operands(node, accesses)
+        if node in accesses:
             continue
         if node.kind == VIEW:
-            inner = table[node.args[0]]
+            inner = accesses[node.args[0]]
             assert node.op.index_map is not None
             outer = node.op.index_map(node.attrs, node.args[0].type, node.type)
-            table[node] = Access(inner.base, compose(outer, inner.map), inner.dtype)
+            accesses[node] = Access(inner.base, compose(outer, inner.map), inner.dtype)
         elif len(node.types) == 1:
-            table[node] = Access(node, identity_map(node.type.rank), node.dtype)
-    return table
+            shape = node.shape
+            if shape not in shapes:
+                shapes[shape] = Domain(shape, tuple(range(len(shape))), NOTHING), identity_map(len(shape))
+            every, same = shapes[shape]
+            accesses[node] = Access(node, same, node.dtype)
+            if node.kind in NESTED:
+                reads.domains[node] = every if node.kind == ELEMENTWISE else domain(node)
+    return reads
 
 
 def domain(node: Node) -> Domain:
     """The iteration domain of an elementwise, reduce or contract node."""
+    if node.kind == ELEMENTWISE:
+        return Domain(node.shape, tuple(range(len(node.shape))), NOTHING)
     if node.kind == REDUCE:
         shape = node.args[0].shape
         reduced = frozenset(node.attrs[0])
         return Domain(shape, tuple(i for i in range(len(shape)) if i not in reduced), reduced)
-    if node.kind == CONTRACT:
-        left, right, out = node.attrs
-        summed = [label for label in dict.fromkeys(left + right) if label not in out]
-        sizes = dict(zip(left + right, node.args[0].shape + node.args[1].shape))
-        extents = tuple(sizes[label] for label in (*out, *summed))
-        rank = len(out)
-        return Domain(extents, tuple(range(rank)), frozenset(range(rank, len(extents))))
-    return Domain(node.shape, tuple(range(len(node.shape))), NOTHING)
+    left, right, out = node.attrs
+    sizes = dict(zip(left + right, node.args[0].shape + node.args[1].shape))
+    extents = tuple(sizes[label] for label in _labels(node))
+    rank = len(out)
+    return Domain(extents, tuple(range(rank)), frozenset(range(rank, len(extents))))
 
 
-def operand_maps(node: Node, accesses: Mapping[Node, Access]) -> list[Access]:
-    """For each argument of a nested node its access in terms of the node's domain axes."""
+def _operands(node: Node, accesses: Mapping[Node, Access]) -> list[Access]:
     if node.kind != CONTRACT:
         return [accesses[argument] for argument in node.args]
-    left, right, out = node.attrs
-    labels = [*out, *(label for label in dict.fromkeys(left + right) if label not in out)]
+    labels = _labels(node)
     found = []
-    for argument, own in zip(node.args, (left, right)):
+    for argument, own in zip(node.args, node.attrs):
         access = accesses[argument]
         outer = IndexMap(tuple(axis(labels.index(label)) for label in own))
         found.append(Access(access.base, compose(outer, access.map), access.dtype))
     return found
+
+
+def _labels(contraction: Node) -> list[str]:
+    """The labels of a contraction's domain in order: those of its result, then the summed ones."""
+    left, right, out = contraction.attrs
+    return [*out, *(label for label in dict.fromkeys(left + right) if label not in out)]
 
 
 def rename(map_: IndexMap, names: Mapping[int, Affine]) -> tuple[tuple[Affine, ...], tuple[Guard, ...]]:

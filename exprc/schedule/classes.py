@@ -5,6 +5,9 @@
     reduced  combines slices associatively
     mixed    needs several slices otherwise: a barrier
 
+A value that is carried has its slices along one of its axes (any of several, where it is made of no data): inputs along
+the first that has the size.  So `K @ K` is mixed for an input K with two axes of one size, and `exp(K)` is carried.
+
 Works on kinds and index maps only.
 """
 
@@ -12,69 +15,78 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from exprc.ir.index import axis
 from exprc.ir.node import Node
-from exprc.ir.op import LEAF, PROJECT, VIEW
+from exprc.ir.op import CONTRACT, LEAF, PROJECT, VIEW
 from exprc.ir.sizes import Size
-from exprc.schedule.access import NESTED, Access, domain, operand_maps
-from exprc.schedule.phases import computes
+from exprc.ops import leaves
+from exprc.schedule.access import NESTED, Domain, Reads
 
 FREE, CARRIED, REDUCED, MIXED = "free", "carried", "reduced", "mixed"
+Axes = frozenset[int]  # those along which a carried value has its slices
+NONE: Axes = frozenset()
 
 
-def classify(order: Sequence[Node], accesses: Mapping[Node, Access], size: Size) -> dict[Node, str]:
+def classify(order: Sequence[Node], reads: Reads, size: Size) -> dict[Node, str]:
     """The class of every node of a graph (in topological order) along the axes of one size."""
     classes: dict[Node, str] = {}
+    slices: dict[Node, Axes] = {}
     for node in order:
-        if node.kind == LEAF:
-            classes[node] = CARRIED if size in node.shape else FREE
-        elif node.kind in (VIEW, PROJECT):
-            classes[node] = _of_view(node, classes, accesses, size)
-        else:
-            classes[node] = _of_work(node, classes, accesses, size)
+        classes[node], slices[node] = _class_of(node, classes, slices, reads, size)
     return classes
 
 
-def _of_view(node: Node, classes: Mapping[Node, str], accesses: Mapping[Node, Access], size: Size) -> str:
-    inner = classes[node.args[0]]
-    if inner in (MIXED, REDUCED):
-        return inner
-    has_axis = any(size in t.shape for t in node.types)
-    if inner == FREE or node.kind == PROJECT:
-        return CARRIED if has_axis else inner
-    positions = [i for i, extent in enumerate(node.args[0].shape) if extent == size]
-    assert node.op.index_map is not None
-    indices = node.op.index_map(node.attrs, node.args[0].type, node.type).indices
-    whole = all(indices[i].only_variable is not None and node.shape[_number(indices[i])] == size for i in positions)
-    return CARRIED if whole else MIXED
-
-
-def _number(index: object) -> int:
-    variable = index.only_variable  # type: ignore[attr-defined]
-    assert isinstance(variable, int)
-    return variable
-
-
-def _of_work(node: Node, classes: Mapping[Node, str], accesses: Mapping[Node, Access], size: Size) -> str:
+def _class_of(
+    node: Node, classes: Mapping[Node, str], slices: Mapping[Node, Axes], reads: Reads, size: Size
+) -> tuple[str, Axes]:
+    own = frozenset(axis for axis, extent in enumerate(node.shape) if extent == size) if len(node.types) == 1 else NONE
     inner = {classes[argument] for argument in node.args}
+    if node.kind == LEAF:
+        return (CARRIED, own if node.op in leaves.INLINE else frozenset((min(own),))) if own else (FREE, NONE)
     if MIXED in inner:
-        return MIXED
-    if node.kind not in NESTED:
-        depends = CARRIED in inner or any(size in t.shape for t in node.types)
-        return MIXED if depends else REDUCED if REDUCED in inner else FREE
-    loops = domain(node)
-    axes = [i for i, extent in enumerate(loops.extents) if extent == size]
-    if not axes:
-        return REDUCED if REDUCED in inner else FREE
-    if len(axes) > 1 and not _one_axis_enough(node, axes, accesses):
-        return MIXED
-    return REDUCED if any(i in loops.reduced for i in axes) else CARRIED
+        return MIXED, NONE
+    if node.kind == PROJECT:
+        return classes[node.args[0]], NONE
+    if node.kind == VIEW and CARRIED in inner:
+        seen = _seen(node, slices[node.args[0]]) & own
+        return (CARRIED, seen) if seen else (MIXED, NONE)
+    if node.kind in NESTED:
+        loops = reads.domains[node]
+        own = _common(node, loops, slices, size)
+        if own is None:
+            return MIXED, NONE
+        if own:
+            kept = frozenset(loops.result.index(axis) for axis in own - loops.reduced)
+            return (CARRIED, kept) if kept else (REDUCED, NONE)
+    elif node.kind != VIEW and (CARRIED in inner or any(size in type_.shape for type_ in node.types)):
+        return MIXED, NONE
+    if own:
+        return CARRIED, own
+    return (REDUCED if REDUCED in inner else FREE), NONE
 
 
-def _one_axis_enough(node: Node, axes: list[int], accesses: Mapping[Node, Access]) -> bool:
-    """Whether computed operands are read at one and the same of several axes of this size."""
-    used: set[int] = set()
-    for access in operand_maps(node, accesses):
-        if isinstance(access.base, Node) and computes(access.base):
-            used.update(i for i in axes if any(index == axis(i) for index in access.map.indices))
-    return len(used) <= 1
+def _seen(view: Node, slices: Axes) -> Axes:
+    """The axes of a view along which it has its argument's slices, each in its place."""
+    assert view.op.index_map is not None
+    indices = view.op.index_map(view.attrs, view.args[0].type, view.type).indices
+    variables = [indices[axis].only_variable for axis in slices]
+    return frozenset(variable for variable in variables if isinstance(variable, int))
+
+
+def _common(node: Node, loops: Domain, slices: Mapping[Node, Axes], size: Size) -> Axes | None:
+    """The loops of a node in which all arguments that have slices are read slice by slice; None where there are none."""
+    common = frozenset(axis for axis, extent in enumerate(loops.extents) if extent == size)
+    for number, argument in enumerate(node.args):
+        if slices[argument]:
+            common &= frozenset(_loop(node, number, axis) for axis in slices[argument])
+            if not common:
+                return None
+    return common
+
+
+def _loop(node: Node, number: int, axis: int) -> int:
+    """The loop that runs over an axis of an argument."""
+    if node.kind != CONTRACT:
+        return axis
+    *operands, out = node.attrs
+    labels = [*out, *(label for label in dict.fromkeys("".join(operands)) if label not in out)]
+    return labels.index(operands[number][axis])

@@ -14,10 +14,10 @@ from exprc.ir.op import SCAN
 from exprc.ir.types import Type
 from exprc.ops import leaves
 from exprc.schedule import kernel
-from exprc.schedule.access import NESTED, Access, Place, resolve
+from exprc.schedule.access import NESTED, Access, Place, computes, resolve
 from exprc.schedule.kernel import WORKSPACE, Loop, Statement, Swap
 from exprc.schedule.nests import Scope, build_statements, copy_nest
-from exprc.schedule.phases import NO_HOME, computes
+from exprc.schedule.phases import NO_HOME
 
 
 def special_statements(node: Node, scope: Scope) -> list[Statement]:
@@ -38,7 +38,7 @@ def _scan(node: Node, scope: Scope) -> list[Statement]:
     finals = [_result_place(node, k, scope) for k in range(states)]
     emitted = [_result_place(node, k, scope) for k in range(states, len(node.types))]
     statements: list[Statement] = [
-        copy_nest(scope.accesses[start], start.shape, place, scope) for start, place in zip(node.args, finals)
+        copy_nest(scope.reads.accesses[start], start.shape, place, scope) for start, place in zip(node.args, finals)
     ]
     variable = f"step{scope.depth + 1}"
     known: dict[Node, Access] = {}
@@ -47,7 +47,7 @@ def _scan(node: Node, scope: Scope) -> list[Statement]:
         if k < states:
             known[parameter] = Access(finals[k], identity_map(type_.rank), type_.dtype)
         else:
-            outer = _located(scope.accesses[node.args[k]], scope)
+            outer = _located(scope.reads.accesses[node.args[k]], scope)
             known[parameter] = _slice_at(outer, variable, type_.rank) if k < states + sequences else outer
     nexts = [_next_place(k, body.results[k], body.parameters[k], scope) for k in range(states)]
     stores = [(r, p) for r, p in zip(body.results, nexts) if p is not None]
@@ -65,7 +65,7 @@ def _body_statements(
 ) -> list[Statement]:
     """The statements of a body, and its results stored."""
     order = toposort(results)
-    accesses = resolve(order, known)
+    reads = resolve(order, known)
     computing = [node for node in order if computes(node)]
     targets: dict[Node, list[Place]] = {}
     copies: list[tuple[Node, Place]] = []
@@ -76,15 +76,15 @@ def _body_statements(
             outside.add(result)
         else:
             copies.append((result, place))
-            base = accesses[result].base
+            base = reads.accesses[result].base
             if isinstance(base, Node):
                 outside.add(base)
     inner = replace(
-        scope, accesses=accesses, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None,
+        scope, reads=reads, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None,
         depth=scope.depth + 1,
     )  # fmt: skip
     statements = build_statements(computing, inner, frozenset(outside))
-    return statements + [copy_nest(accesses[result], result.shape, place, inner) for result, place in copies]
+    return statements + [copy_nest(reads.accesses[result], result.shape, place, inner) for result, place in copies]
 
 
 def _result_place(node: Node, k: int, scope: Scope) -> Place:
@@ -124,7 +124,7 @@ def _slice_at(access: Access, variable: str, rank: int) -> Access:
 
 def _materialised(argument: Node, scope: Scope) -> tuple[Place, list[Statement]]:
     """A place that holds an argument whole and in its own order, with the copy that is needed for it."""
-    access = scope.accesses[argument]
+    access = scope.reads.accesses[argument]
     base = access.base
     place = base if isinstance(base, Place) else scope.places.get(base)
     if place is not None and access.map == identity_map(argument.type.rank):

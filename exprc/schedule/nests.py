@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from exprc.ir.index import Affine, Guard, IndexMap, axis
 from exprc.ir.node import Node
-from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE
+from exprc.ir.op import CONTRACT, ELEMENTWISE, PROJECT, REDUCE
 from exprc.ir.sizes import Size, constant
 from exprc.ir.types import BOOL, FLOATS
 from exprc.ops import TABLE, leaves
-from exprc.schedule.access import NESTED, Access, Domain, Place, domain, operand_maps, rename
+from exprc.schedule.access import NESTED, Access, Domain, Place, Reads, rename
 from exprc.schedule.kernel import (
     ACCUMULATOR,
     PRODUCT_PANEL,
@@ -39,6 +39,7 @@ from exprc.schedule.kernel import (
 from exprc.schedule.phases import Home, stream_position
 from exprc.schedule.vectors import choose_vector
 
+NO_LOOPS = Domain((), (), frozenset())
 BODY_LIMIT = 400  # the cost of a body, which is about its instructions: code generation is superlinear in them
 AXIS_NAMES = "ijklmnopqr"
 
@@ -66,11 +67,11 @@ class Group:
 class Scope:
     """What is known while the statements of one kernel, or of one loop body, are made.
 
-    `places` says where values are stored, `accesses` how each value is read, `targets` where values must be stored
+    `places` says where values are stored, `reads` how each value is read, `targets` where values must be stored
     (first the place that other readers use).  `new_buffer` declares memory.
     """
 
-    accesses: Mapping[Node, Access]
+    reads: Reads
     homes: Mapping[Node, Home]
     places: dict[Node, Place]
     targets: Mapping[Node, list[Place]]
@@ -88,10 +89,10 @@ def build_statements(nodes: Sequence[Node], scope: Scope, read_outside: frozense
 
     `read_outside` are the nodes whose values are needed after these statements; they have targets.
     """
-    steps = _assign_steps(nodes, scope)
+    edges = {node: _edges(node, scope) for node in nodes}
+    steps = _assign_steps(nodes, edges)
     groups = _group(nodes, steps, scope)
-    member = {node: number for number, group in enumerate(groups) for node in group.nodes}
-    needed = _needed_in_memory(groups, member, scope)
+    needed = _needed_in_memory(groups, edges)
     statements: list[Statement] = []
     for group in groups:
         if group.nodes[0].kind not in NESTED:
@@ -104,47 +105,47 @@ def build_statements(nodes: Sequence[Node], scope: Scope, read_outside: frozense
     return statements
 
 
-def _operands(node: Node, scope: Scope) -> list[Access]:
-    return operand_maps(node, scope.accesses) if node.kind in NESTED else [scope.accesses[a] for a in node.args]
+class Edge(NamedTuple):
+    """How a node reads a computed value: that of `base`, made by `producer`, in registers where it is at hand."""
+
+    base: Node
+    producer: Node
+    in_registers: bool
 
 
-def _producer(access: Access) -> Node | None:
-    base = access.base
-    if not isinstance(base, Node):
-        return None
-    return base.args[0] if base.kind == "project" else base
+def _edges(node: Node, scope: Scope) -> list[Edge]:
+    found = []
+    for access in scope.reads.operands[node]:
+        base = access.base
+        if isinstance(base, Node):
+            producer = base.args[0] if base.kind == PROJECT else base
+            found.append(Edge(base, producer, _in_registers(node, base, access, scope)))
+    return found
 
 
-def _in_registers(node: Node, access: Access, scope: Scope) -> bool:
-    """Whether an elementwise producer of the same domain is read at the same point."""
-    producer = access.base
-    if not isinstance(producer, Node) or producer.kind != ELEMENTWISE or node.kind == CONTRACT:
+def _in_registers(node: Node, base: Node, access: Access, scope: Scope) -> bool:
+    """Whether an elementwise value of the same domain is read at the same point."""
+    if base.kind != ELEMENTWISE or node.kind not in (ELEMENTWISE, REDUCE) or base not in scope.homes:
         return False
-    own, other = domain(node), domain(producer)
-    if own.extents != other.extents or scope.homes[node].axis != scope.homes[producer].axis:
+    own, other = scope.reads.domains[node], scope.reads.domains[base]
+    if own.extents != other.extents or scope.homes[node].axis != scope.homes[base].axis:
         return False
-    return all(index.only_variable == i for i, index in enumerate(access.map.indices))
+    return all([index.only_variable == i for i, index in enumerate(access.map.indices)])
 
 
-def _assign_steps(nodes: Sequence[Node], scope: Scope) -> dict[Node, int]:
+def _assign_steps(nodes: Sequence[Node], edges: Mapping[Node, list[Edge]]) -> dict[Node, int]:
     """The step of each node within the phase: as early as its operands allow, then as late as its readers do."""
-    inside = set(nodes)
     steps: dict[Node, int] = {}
-    edges: dict[Node, list[tuple[Node, int]]] = {}
     for node in nodes:
-        edges[node] = []
-        for access in _operands(node, scope):
-            producer = _producer(access)
-            if producer in inside and producer is not None:
-                edges[node].append((producer, 0 if node.kind in NESTED and _in_registers(node, access, scope) else 1))
-        steps[node] = max((steps[producer] + distance for producer, distance in edges[node]), default=0)
+        inside = [edge for edge in edges[node] if edge.producer in steps]
+        steps[node] = max([steps[edge.producer] + (not edge.in_registers) for edge in inside], default=0)
     latest: dict[Node, int] = {}
     for node in reversed(nodes):
         if node.kind == ELEMENTWISE and node in latest:
             steps[node] = max(steps[node], latest[node])
-        for producer, distance in edges[node]:
-            limit = steps[node] - distance
-            latest[producer] = min(latest.get(producer, limit), limit)
+        for edge in edges[node]:
+            limit = steps[node] - (not edge.in_registers)
+            latest[edge.producer] = min(latest.get(edge.producer, limit), limit)
     return steps
 
 
@@ -153,7 +154,7 @@ def _group(nodes: Sequence[Node], steps: Mapping[Node, int], scope: Scope) -> li
     open_groups: dict[GroupKey, Group] = {}
     finished: list[Group] = []
     for number, node in enumerate(nodes):
-        loops = domain(node) if node.kind in NESTED else Domain((), (), frozenset())
+        loops = scope.reads.domains.get(node, NO_LOOPS)
         own = -1 if node.kind in (ELEMENTWISE, REDUCE) else number
         key = GroupKey(steps[node], loops.extents, scope.homes[node].axis, own)
         group = open_groups.get(key)
@@ -174,18 +175,16 @@ def _bits(axes: frozenset[int]) -> int:
     return sum(1 << i for i in axes)
 
 
-def _needed_in_memory(groups: list[Group], member: Mapping[Node, int], scope: Scope) -> set[Node]:
+def _needed_in_memory(groups: list[Group], edges: Mapping[Node, list[Edge]]) -> set[Node]:
     """The nodes that are read by another nest, or other than at the same point."""
-    needed: set[Node] = set()
-    for number, group in enumerate(groups):
-        for node in group.nodes:
-            for access in _operands(node, scope):
-                base = access.base
-                if not isinstance(base, Node) or base not in member:
-                    continue
-                if member[base] != number or node.kind not in NESTED or not _in_registers(node, access, scope):
-                    needed.add(base)
-    return needed
+    member = {node: number for number, group in enumerate(groups) for node in group.nodes}
+    return {
+        edge.base
+        for number, group in enumerate(groups)
+        for node in group.nodes
+        for edge in edges[node]
+        if edge.base in member and not (edge.in_registers and member[edge.base] == number)
+    }
 
 
 def _place(node: Node, needed: bool, scope: Scope) -> None:
@@ -196,7 +195,7 @@ def _place(node: Node, needed: bool, scope: Scope) -> None:
         scope.places[node] = scope.targets[node][0]
         return
     shape = node.shape
-    position = stream_position(domain(node), scope.homes[node]) if scope.stream else None
+    position = stream_position(scope.reads.domains[node], scope.homes[node]) if scope.stream else None
     if scope.stream is not None and position is not None:
         shape = (*shape[:position], constant(scope.stream.block), *shape[position + 1 :])
     buffer = scope.new_buffer("t", node.dtype, shape, TILE if scope.stream else WORKSPACE)
@@ -270,7 +269,7 @@ class _Body:
 
 
 def _emit(group: Group, scope: Scope) -> Nest:
-    loops = domain(group.nodes[0])
+    loops = scope.reads.domains[group.nodes[0]]
     names = {i: AXIS_NAMES[i] if i < len(AXIS_NAMES) else f"i{i}" for i in range(len(loops.extents))}
     absolute = {i: axis(name) for i, name in names.items()}
     stream_axis = group.key.stream_axis if scope.stream else None
@@ -297,7 +296,7 @@ def _emit(group: Group, scope: Scope) -> Nest:
 
 
 def _compute(node: Node, body: _Body) -> int:
-    numbers = tuple(body.read(access) for access in operand_maps(node, body.scope.accesses))
+    numbers = tuple(body.read(access) for access in body.scope.reads.operands[node])
     if node.kind == ELEMENTWISE:
         return body.add(Apply(node.op, node.attrs, numbers, node.dtype))
     if node.kind == CONTRACT:
@@ -313,7 +312,7 @@ def _writes(node: Node, body: _Body, group: Group, scope: Scope) -> list[Write]:
     place = scope.places.get(node)
     if place is None:
         return []
-    loops = domain(node)
+    loops = scope.reads.domains[node]
     combine = "add" if node.kind == CONTRACT else node.op.combine
     own = tuple(body.names[i] for i in loops.result)
     if scope.stream is not None and group.key.stream_axis in loops.reduced:

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from exprc.ir.node import Node
-from exprc.ir.op import LEAF
+from exprc.ir.op import PROJECT
 from exprc.ir.sizes import Size
-from exprc.schedule.access import NESTED, Access, Domain, domain, operand_maps
+from exprc.schedule.access import NESTED, Access, Domain, Reads, computes
 
 
 class Home(NamedTuple):
@@ -29,7 +29,7 @@ class Home(NamedTuple):
 NO_HOME = Home(None, None)
 
 
-class Read(NamedTuple):
+class Edge(NamedTuple):
     """One operand of a computing node that is itself computed; `same_slice`: only at the reader's own slice."""
 
     producer: Node
@@ -51,20 +51,20 @@ class Phases(NamedTuple):
     homes: dict[Node, Home]
 
 
-def find_phases(order: Sequence[Node], accesses: Mapping[Node, Access], ranking: Sequence[Size]) -> Phases:
+def find_phases(order: Sequence[Node], reads: Reads, ranking: Sequence[Size]) -> Phases:
     """The phases of a graph whose sizes are ranked: a node streams over the first size of the ranking it can."""
     rank = {size: position for position, size in enumerate(ranking)}
     homes: dict[Node, Home] = {}
-    reads: dict[Node, list[Read]] = {}
+    edges: dict[Node, list[Edge]] = {}
     levels: dict[Node, int] = {}
     for node in order:
         if not computes(node):
             continue
-        operands = _computed_operands(node, accesses)
-        homes[node] = _choose_home(node, operands, homes, rank)
-        reads[node] = [Read(base, _same_slice(node, base, index, homes)) for base, index in operands]
-        levels[node] = max((levels[r.producer] + (not r.same_slice) for r in reads[node]), default=0)
-    _sink(list(homes), homes, reads, levels)
+        operands = _computed_operands(node, reads)
+        homes[node] = _choose_home(node, operands, homes, rank, reads)
+        edges[node] = [Edge(base, _same_slice(node, base, index, homes, reads)) for base, index in operands]
+        levels[node] = max([levels[edge.producer] + (not edge.same_slice) for edge in edges[node]], default=0)
+    _sink(list(homes), homes, edges, levels, reads)
     groups: dict[tuple[int, Size | None], list[Node]] = {}
     for node in homes:
         groups.setdefault((levels[node], homes[node].size), []).append(node)
@@ -72,66 +72,62 @@ def find_phases(order: Sequence[Node], accesses: Mapping[Node, Access], ranking:
     return Phases(tuple(Phase(level, size, tuple(nodes)) for (level, size), nodes in ordered), homes)
 
 
-def computes(node: Node) -> bool:
-    """Whether a node has work of its own: not a leaf, a view or a projection."""
-    return node.kind not in (LEAF, "view", "project")
-
-
-def rank_sizes(order: Sequence[Node], inputs: Sequence[Node]) -> list[Size]:
+def rank_sizes(order: Sequence[Node], inputs: Sequence[Node], reads: Reads) -> list[Size]:
     """The sizes of the program, likeliest to be streamed over first: leading axes of the inputs as declared, then their
     other axes, then what else occurs.  Sizes known to the compiler are not streamed over."""
     leading = [node.shape[0] for node in inputs if node.shape]
     others = [size for node in inputs for size in node.shape[1:]]
     rest = [size for node in order if computes(node) for t in node.types for size in t.shape]
-    reduced = [size for node in order if node.kind in NESTED for size in domain(node).extents]
+    reduced = [size for loops in reads.domains.values() for size in loops.extents]
     return [size for size in dict.fromkeys([*leading, *others, *rest, *reduced]) if size.constant is None]
 
 
-def _computed_operands(node: Node, accesses: Mapping[Node, Access]) -> list[tuple[Node, Access]]:
+def _computed_operands(node: Node, reads: Reads) -> list[tuple[Node, Access]]:
     """(producer, access) of every operand that is computed; for nodes without a domain the access means nothing."""
-    maps = operand_maps(node, accesses) if node.kind in NESTED else [accesses[a] for a in node.args]
     found = []
-    for access in maps:
+    for access in reads.operands[node]:
         base = access.base
         if isinstance(base, Node):
-            producer = base.args[0] if base.kind == "project" else base
+            producer = base.args[0] if base.kind == PROJECT else base
             if computes(producer):
                 found.append((producer, access))
     return found
 
 
 def _choose_home(
-    node: Node, operands: list[tuple[Node, Access]], homes: Mapping[Node, Home], rank: Mapping[Size, int]
+    node: Node, operands: list[tuple[Node, Access]], homes: Mapping[Node, Home], rank: Mapping[Size, int], reads: Reads
 ) -> Home:
-    if node.kind not in NESTED:
+    loops = reads.domains.get(node)
+    if loops is None or not loops.extents:
         return NO_HOME
-    loops = domain(node)
     sizes = sorted({size for size in loops.extents if size in rank}, key=rank.__getitem__)
     if not sizes:
         return NO_HOME
     candidates = [i for i, size in enumerate(loops.extents) if size == sizes[0]]
 
     def merit(axis: int) -> tuple[int, bool, int]:
-        followed = sum(_reads_slice(axis, sizes[0], base, access, homes) for base, access in operands)
+        followed = sum(_reads_slice(axis, sizes[0], base, access, homes, reads) for base, access in operands)
         return (-followed, axis in loops.reduced, axis)
 
     return Home(sizes[0], min(candidates, key=merit))
 
 
-def _same_slice(node: Node, producer: Node, access: Access, homes: Mapping[Node, Home]) -> bool:
+def _same_slice(node: Node, producer: Node, access: Access, homes: Mapping[Node, Home], reads: Reads) -> bool:
     home = homes[node]
     if home.axis is None:
         return homes[producer].axis is None
     assert home.size is not None
-    return _reads_slice(home.axis, home.size, producer, access, homes)
+    return _reads_slice(home.axis, home.size, producer, access, homes, reads)
 
 
-def _reads_slice(axis: int, size: Size, producer: Node, access: Access, homes: Mapping[Node, Home]) -> bool:
+def _reads_slice(
+    axis: int, size: Size, producer: Node, access: Access, homes: Mapping[Node, Home], reads: Reads
+) -> bool:
     """Whether an access reads its producer, streamed over `size`, at the very slice given by domain axis `axis`."""
     home = homes[producer]
     if home.size != size or producer.kind not in NESTED:
         return False
-    position = stream_position(domain(producer), home)
+    position = stream_position(reads.domains[producer], home)
     return position is not None and access.map.indices[position].only_variable == axis
 
 
@@ -141,14 +137,19 @@ def stream_position(loops: Domain, home: Home) -> int | None:
 
 
 def _sink(
-    order: list[Node], homes: Mapping[Node, Home], reads: Mapping[Node, list[Read]], levels: dict[Node, int]
+    order: list[Node],
+    homes: Mapping[Node, Home],
+    edges: Mapping[Node, list[Edge]],
+    levels: dict[Node, int],
+    reads: Reads,
 ) -> None:
     """Moves what is carried to the level of its first reader, so that it need not be kept across a barrier."""
     earliest: dict[Node, int] = {}
     for node in reversed(order):
-        carried = node.kind in NESTED and (homes[node].axis is None or homes[node].axis in domain(node).result)
+        axis = homes[node].axis
+        carried = node.kind in NESTED and (axis is None or axis in reads.domains[node].result)
         if carried and node in earliest:
             levels[node] = max(levels[node], earliest[node])
-        for read in reads[node]:
-            limit = levels[node] - (not read.same_slice)
-            earliest[read.producer] = min(earliest.get(read.producer, limit), limit)
+        for edge in edges[node]:
+            limit = levels[node] - (not edge.same_slice)
+            earliest[edge.producer] = min(earliest.get(edge.producer, limit), limit)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from exprc.ir.node import Node, toposort
 from exprc.ir.sizes import Size
-from exprc.schedule.access import NESTED, Access, Place, domain, operand_maps, resolve
+from exprc.schedule.access import NESTED, Place, Reads, computes, resolve
 from exprc.schedule.kernel import (
     ARGUMENT,
     RESULT,
@@ -23,7 +23,7 @@ from exprc.schedule.kernel import (
 )
 from exprc.schedule.loops import special_statements
 from exprc.schedule.nests import Scope, build_statements, copy_nest
-from exprc.schedule.phases import NO_HOME, Phase, Phases, computes, find_phases, rank_sizes, stream_position
+from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_sizes, stream_position
 
 ROW_BLOCK, FLAT_BLOCK = 32, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
@@ -43,9 +43,9 @@ def make_plan(
     `lines` gives the line of the program to which a fault of a node belongs.
     """
     order = toposort([node for _, node in outputs])
-    accesses = resolve(order)
-    phases = find_phases(order, accesses, rank_sizes(order, [node for _, node in inputs]))
-    builder = _Builder(inputs, outputs, accesses, phases, lines or {})
+    reads = resolve(order)
+    phases = find_phases(order, reads, rank_sizes(order, [node for _, node in inputs], reads))
+    builder = _Builder(inputs, outputs, reads, phases, lines or {})
     kernels = builder.kernels()
     return Plan(
         symbol, dims, requirements, builder.arguments, builder.results, tuple(builder.workspace), tuple(kernels)
@@ -59,12 +59,12 @@ class _Builder:
         self,
         inputs: Sequence[tuple[str, Node]],
         outputs: Sequence[tuple[str, Node]],
-        accesses: dict[Node, Access],
+        reads: Reads,
         phases: Phases,
         lines: Mapping[Node, int],
     ) -> None:
         self.lines = lines
-        self.accesses = accesses
+        self.reads = reads
         self.phases = phases
         self.workspace: list[Buffer] = []
         self.counts: dict[str, int] = {}
@@ -74,7 +74,7 @@ class _Builder:
         self.targets: dict[Node, list[Place]] = {}
         self.copies: list[tuple[Node, Place]] = []
         for name, node in outputs:
-            if _stores_itself(node, self.targets, phases):
+            if _stores_itself(node, self.targets, reads, phases):
                 self.targets.setdefault(node, []).append(Place(name))
             else:
                 self.copies.append((node, Place(name)))
@@ -88,7 +88,7 @@ class _Builder:
         found = [k for number, phase in enumerate(self.phases.phases) for k in self._kernels(number, phase, crossing)]
         if self.copies:
             scope = self._scope(None)
-            body: list[Statement] = [copy_nest(self.accesses[n], n.shape, place, scope) for n, place in self.copies]
+            body: list[Statement] = [copy_nest(self.reads.accesses[n], n.shape, place, scope) for n, place in self.copies]
             found.append(Kernel("copy_results", None, (), (), tuple(body)))
         return found
 
@@ -103,13 +103,13 @@ class _Builder:
 
     def _scope(self, stream: Stream | None) -> Scope:
         return Scope(
-            self.accesses, self.phases.homes, self.places, self.targets, stream, self.new_buffer, special_statements,
+            self.reads, self.phases.homes, self.places, self.targets, stream, self.new_buffer, special_statements,
             self.lines,
         )  # fmt: skip
 
     def _kernels(self, number: int, phase: Phase, crossing: frozenset[Node]) -> list[Kernel]:
         """The kernel of a phase; one that runs once is cut into several where it is long, since each is a function."""
-        stream = _stream(phase) if phase.size is not None else None
+        stream = _stream(phase, self.reads) if phase.size is not None else None
         scope = self._scope(stream)
         body = build_statements(phase.nodes, scope, crossing)
         name = f"kernel{number}"
@@ -123,34 +123,34 @@ class _Builder:
         kernel_of = {node: number for number, phase in enumerate(self.phases.phases) for node in phase.nodes}
         found: set[Node] = set(self.targets)
         for node, number in kernel_of.items():
-            maps = operand_maps(node, self.accesses) if node.kind in NESTED else [self.accesses[a] for a in node.args]
+            maps = self.reads.operands[node]
             found.update(a.base for a in maps if isinstance(a.base, Node) and kernel_of.get(a.base, number) != number)
-            if node.kind in NESTED and _reduces_stream(node, self.phases):
+            if node.kind in NESTED and _reduces_stream(node, self.reads, self.phases):
                 found.add(node)
         for node, _ in self.copies:
-            base = self.accesses[node].base
+            base = self.reads.accesses[node].base
             if isinstance(base, Node):
                 found.add(base)
         return frozenset(node for node in found if computes(node) or node in self.targets)
 
 
-def _stores_itself(node: Node, targets: dict[Node, list[Place]], phases: Phases) -> bool:
+def _stores_itself(node: Node, targets: dict[Node, list[Place]], reads: Reads, phases: Phases) -> bool:
     """Whether the node's own kernel can store it into a result: else it is copied there at the end."""
     if node.kind in NESTED:
-        return node not in targets or not _reduces_stream(node, phases)
+        return node not in targets or not _reduces_stream(node, reads, phases)
     producer = node.args[0] if node.kind == "project" else node
     return computes(producer) and node not in targets
 
 
-def _reduces_stream(node: Node, phases: Phases) -> bool:
+def _reduces_stream(node: Node, reads: Reads, phases: Phases) -> bool:
     home = phases.homes.get(node, NO_HOME)
-    return home.axis is not None and stream_position(domain(node), home) is None
+    return home.axis is not None and stream_position(reads.domains[node], home) is None
 
 
-def _stream(phase: Phase) -> Stream:
+def _stream(phase: Phase, reads: Reads) -> Stream:
     """Blocks of few rows where a row has entries, so that a block stays in the first-level cache; else long ones."""
     assert phase.size is not None
-    rows_only = all(len(domain(node).extents) <= 1 for node in phase.nodes)
+    rows_only = all(len(reads.domains[node].extents) <= 1 for node in phase.nodes)
     if rows_only:
         return Stream(phase.size, "row", "rows", FLAT_BLOCK, FLAT_CHUNK)
     return Stream(phase.size, "row", "rows", ROW_BLOCK, ROW_CHUNK)
