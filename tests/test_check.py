@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import build
 
 from exprc.autodiff import expand_derivatives
 from exprc.check import Model, check_program
@@ -496,3 +497,26 @@ def test_nodes_of_a_loop_are_closed() -> None:
     np.testing.assert_allclose(found, _rows(step, 0.0, values["x"]), rtol=1e-12)
     nodes: list[Node] = toposort([definition.node for definition in model.definitions])
     assert {node.attrs[0] for node in nodes if "free" in node.op.laws} == {"x", "w"}
+
+
+@pytest.mark.parametrize(
+    ("call", "shape", "fits"),
+    [
+        ("max(w)", (0,), False),
+        ("max(w)", (1,), True),
+        ("sum(min(w, axis=1))", (0, 3), True),
+        ("sum(min(w, axis=1))", (0, 0), True),
+        ("sum(min(w, axis=1))", (2, 0), False),
+        ("logsumexp(w)", (0,), True),
+    ],
+)
+def test_reductions_that_choose_need_an_entry(call: str, shape: tuple[int, ...], fits: bool, tmp_path: Path) -> None:
+
+    sizes = ("n", "d")[: len(shape)]
+    text = f"dim {', '.join(sizes)}\nparam w : f64[{', '.join(sizes)}]\nloss E = {call}\n"
+    module = build(text, tmp_path)
+    if fits:
+        module.E(w=np.ones(shape))
+    else:
+        with pytest.raises(ValueError, match="at least one entry"):
+            module.E(w=np.ones(shape))

@@ -30,7 +30,8 @@ MODEL = "model.expr"
 WRONG, REFUSED = "wrong", "refused"
 PROMPT, CUT = "$ ", "…"
 _BLOCK = re.compile(
-    r"(?:^<!-- excerpt: (?P<first>.+?) … (?P<last>.+?) -->\n)?^```(?P<language>\w+) ?(?P<mark>[^\n]*)\n(?P<text>.*?)^```$",
+    r"(?:^<!-- excerpt: (?P<first>.+?) … (?P<last>.+?) -->\n)?"
+    r"^```(?P<language>\w+) ?(?P<mark>[^\n]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 

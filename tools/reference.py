@@ -26,7 +26,34 @@ from exprc.scalar import accuracy, math
 from exprc.scalar.builder import Builder
 from exprc.scalar.evaluate import evaluate
 
-NOTE = "<!-- Written by `python tools/document.py`; change the tables instead. -->\n"
+NOTE = "<!-- Written by `python tools/document.py`; change the tables instead. -->"
+OPERATIONS_HEAD = f"""\
+# Operations
+
+{NOTE}
+
+What can be called, and the operators, as `exprc doc` has them. `scan`, indexing, casts and array literals are forms of
+the [language](language.md).
+
+- *Dtypes*: what arguments are taken and, after the colon, what the result has.
+- *Derivative*: what `exprc grad` prints where `r` is the call. For an array it is `vjp(r, x, u)`, the derivative
+  weighted with an array `u` of the shape of `r`.
+- *Error*: the most by which a result differs from the exact one, in units in the last place, for f64 and f32
+  ([numerics](numerics.md)).
+- *Laws*: what the rewriting and the tests know of it. `zero` and `one` are neutral elements; `nonempty` says that it has
+  no value of no entries.
+
+"""
+ERRORS_HEAD = f"""\
+# Errors
+
+{NOTE}
+
+Every message has a code; `exprc explain CODE` prints what stands here. `E` stops the compiler: exit code 1, or 3 for
+what is not built yet (E0601, E0602). `L` is a lint: the program compiles. In an example `\\xNN` stands for a byte that a
+page cannot hold.
+
+"""
 STAGES_OF_CODES = {
     "E01": "Syntax",
     "E02": "Names",
@@ -52,19 +79,8 @@ SPECIAL = ("-inf", "-1", "-0", "0", "1", "inf", "nan")
 def operations_page() -> str:
     """`docs/operations.md`."""
     families = doc.families()
-    head = [
-        "# Operations\n",
-        NOTE,
-        "What can be called, and the operators, as `exprc doc` has them. `scan`, indexing, casts and array literals are\n"
-        "forms of the [language](language.md).\n",
-        "*Dtypes* says what arguments are taken and, after the colon, what the result has. *Derivative* is what\n"
-        "`exprc grad` prints where `r` is the call; for an array it is `vjp(r, x, u)`, the derivative weighted with an\n"
-        "array `u` of the shape of `r`. *Error* is the most by which a result differs from the exact one, in units in\n"
-        "the last place, for f64 and f32 ([numerics](numerics.md)). *Laws* are what the rewriting and the tests know of\n"
-        "it; `zero` and `one` are neutral elements, `nonempty` says that it has no value of no entries.\n",
-    ]
     index = [f"- {f.title}: {', '.join(_link(op) for op in f.operations)}\n" for f in families]
-    parts = ["\n".join((*head, "".join(index)))]
+    parts = [OPERATIONS_HEAD, *index]
     for family in families:
         parts.append(f"\n## {family.title}\n")
         parts += ["\n" + _operation(op) for op in family.operations]
@@ -109,14 +125,7 @@ def _error_bound(op: Op) -> tuple[float, float] | None:
 def errors_page() -> str:
     """`docs/errors.md`."""
     entries = read_catalog()
-    parts = [
-        "# Errors\n\n",
-        NOTE,
-        "\nEvery message has a code; `exprc explain CODE` prints what stands here. `E` stops the compiler: exit code 1,\n"
-        "or 3 for what is not built yet (E0601, E0602). `L` is a lint: the program compiles. In an example `\\xNN` stands\n"
-        "for a byte that a page cannot hold.\n\n",
-        *(f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries),
-    ]
+    parts = [ERRORS_HEAD, *(f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries)]
     stage = ""
     for entry in entries:
         if entry.code[:3] != stage:

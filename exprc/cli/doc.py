@@ -19,7 +19,7 @@ from exprc.ir.op import COMPOSITE, CONTRACT, DERIVATIVE, ELEMENTWISE, LEAF, OPAQ
 from exprc.ir.types import BOOL, DTYPES, FLOATS
 
 if TYPE_CHECKING:
-    from exprc.check.model import Model
+    from exprc.ir.node import Node
 
 NOT_A_LAW = "spelling"
 LONGEST_FORMULA = 100
@@ -108,9 +108,9 @@ def dtype_texts(op: Op) -> list[str]:
     results: dict[str, str] = {}
     for dtype in DTYPES:
         declared = program.declarations.replace(": f64", f": {dtype}")
-        model = _model(f"{declared}output r = {program.call}\n")
-        if model is not None:
-            results[dtype] = model.definitions[-1].node.dtype
+        result = _last_value(f"{declared}output r = {program.call}\n")
+        if result is not None:
+            results[dtype] = result.dtype
     if len(results) > 1 and len(set(results.values())) == 1:
         return [f"{', '.join(results)}: {results.popitem()[1]}"]
     texts: dict[str, list[str]] = {}
@@ -125,14 +125,13 @@ def derivative_texts(op: Op) -> list[str]:
     if program is None or op.no_gradient or op.kind in (DERIVATIVE, LEAF):
         return []
     declared = _FLOAT_INPUT.sub("param ", program.declarations)
-    model = _model(f"{declared}output r = {program.call}\n")
-    if model is None or "param" not in declared or not model.definitions[-1].node.type.is_float:
+    result = _last_value(f"{declared}output r = {program.call}\n")
+    if result is None or "param" not in declared or not result.type.is_float:
         return []
-    type = model.definitions[-1].node.type
-    if not type.shape:
+    if not result.shape:
         lines = _derivatives(f"{declared}loss r = {program.call}\n")
     else:
-        lines = _derivatives(f"{declared}input u : {type}\nr = {program.call}\nloss s = sum(u * r)\n")
+        lines = _derivatives(f"{declared}input u : {result.type}\nr = {program.call}\nloss s = sum(u * r)\n")
         lines = [re.sub(r"^ds/d(\w+) =", r"vjp(r, \1, u) =", line) for line in lines]
         if any(re.search(r"\bs\b", line) for line in lines):
             lines.append("    where s = sum(u * r)")
@@ -160,17 +159,18 @@ def _sample(op: Op) -> Program | None:
     return Program(text[: found.start()], found[1]) if found else None
 
 
-def _model(text: str) -> Model | None:
-    """The checked program; None if the checker refuses it."""
+def _last_value(text: str) -> Node | None:
+    """The graph of a program's last definition; None if the checker refuses the program."""
     from exprc.diagnostics import ExprcError
     from exprc.driver import Options
     from exprc.driver.pipeline import run_stages
     from exprc.source import Source
 
     try:
-        return run_stages(Source("example.expr", text), Options(), "check").model
+        model = run_stages(Source("example.expr", text), Options(), "check").model
     except ExprcError:
         return None
+    return model.definitions[-1].node if model is not None else None
 
 
 def _derivatives(text: str) -> list[str]:
@@ -190,8 +190,8 @@ def _title(op: Op) -> str:
         return TITLES[op.kind]
     if not any(parameter.role == "array" for parameter in op.signature):
         return TITLES[LEAF]
-    model = _model(example_text(op))
-    return TITLES[model.definitions[-1].node.kind if model is not None else COMPOSITE]
+    result = _last_value(example_text(op))
+    return TITLES[result.kind if result is not None else COMPOSITE]
 
 
 def _overview(family: Family) -> str:
@@ -202,7 +202,7 @@ def _overview(family: Family) -> str:
 
 def _page(op: Op) -> str:
     parts = [f"{bold(signature_text(op))}\n", f"  {op.doc}\n"]
-    if len(dtype_texts(op)):
+    if dtype_texts(op):
         parts.append(_section("Dtypes (of the arguments: of the result)", dtype_texts(op)))
     if op.no_gradient:
         parts.append(_section("No derivative", [op.no_gradient]))

@@ -1,9 +1,10 @@
 """Phases: which nodes are computed in the same pass over the data, and where the barriers lie.
 
 Every computing node gets a home: the axis of its domain over which its kernel streams (or none), and a level: kernels
-of a higher level start after those of a lower one have ended.  A node joins the level of what it reads where it reads
-only the same slice; a barrier is needed where it reads the result of a reduction, other slices, or the value of a
-kernel that streams over another axis.
+of a higher level start after those of a lower one have ended.  Within a level the kernel that runs once is first, and
+the one over the size that is likeliest to be streamed over is last, so that what is made of parameters is there when
+the data are read.  A node joins the level of what it reads where it reads only the same slice, or the value of an
+earlier kernel of the level; a barrier is needed where it reads the result of a reduction or other slices.
 
 Works on kinds and axes only; must not know buffers or kernels' form.
 """
@@ -30,10 +31,10 @@ NO_HOME = Home(None, None)
 
 
 class Edge(NamedTuple):
-    """One operand of a computing node that is itself computed; `same_slice`: only at the reader's own slice."""
+    """One operand of a computing node that is itself computed; without a barrier both may have the same level."""
 
     producer: Node
-    same_slice: bool
+    barrier: bool
 
 
 class Phase(NamedTuple):
@@ -62,14 +63,18 @@ def find_phases(order: Sequence[Node], reads: Reads, ranking: Sequence[Size]) ->
             continue
         operands = _computed_operands(node, reads)
         homes[node] = _choose_home(node, operands, homes, rank, reads)
-        edges[node] = [Edge(base, _same_slice(node, base, index, homes, reads)) for base, index in operands]
-        levels[node] = max([levels[edge.producer] + (not edge.same_slice) for edge in edges[node]], default=0)
+        turn = _turn(homes[node], rank)
+        edges[node] = [
+            Edge(base, _turn(homes[base], rank) >= turn and not _same_slice(node, base, index, homes, reads))
+            for base, index in operands
+        ]
+        levels[node] = max([levels[edge.producer] + edge.barrier for edge in edges[node]], default=0)
     _sink(list(homes), homes, edges, levels, reads)
-    groups: dict[tuple[int, Size | None], list[Node]] = {}
-    for node in homes:
-        groups.setdefault((levels[node], homes[node].size), []).append(node)
-    ordered = sorted(groups.items(), key=lambda group: (group[0][0], group[0][1] is not None, str(group[0][1])))
-    return Phases(tuple(Phase(level, size, tuple(nodes)) for (level, size), nodes in ordered), homes)
+    groups: dict[tuple[int, int, Size | None], list[Node]] = {}
+    for node, home in homes.items():
+        groups.setdefault((levels[node], _turn(home, rank), home.size), []).append(node)
+    ordered = sorted(groups.items(), key=lambda group: group[0][:2])
+    return Phases(tuple(Phase(level, size, tuple(nodes)) for (level, _, size), nodes in ordered), homes)
 
 
 def rank_sizes(order: Sequence[Node], inputs: Sequence[Node], reads: Reads) -> list[Size]:
@@ -112,6 +117,11 @@ def _choose_home(
     return Home(sizes[0], min(candidates, key=merit))
 
 
+def _turn(home: Home, rank: Mapping[Size, int]) -> int:
+    """When the kernel of a home runs within a level."""
+    return 0 if home.size is None else len(rank) - rank[home.size]
+
+
 def _same_slice(node: Node, producer: Node, access: Access, homes: Mapping[Node, Home], reads: Reads) -> bool:
     home = homes[node]
     if home.axis is None:
@@ -151,5 +161,5 @@ def _sink(
         if carried and node in earliest:
             levels[node] = max(levels[node], earliest[node])
         for edge in edges[node]:
-            limit = levels[node] - (not edge.same_slice)
+            limit = levels[node] - edge.barrier
             earliest[edge.producer] = min(earliest.get(edge.producer, limit), limit)

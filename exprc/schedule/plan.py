@@ -81,8 +81,8 @@ class _Builder:
 
     def kernels(self) -> list[Kernel]:
         crossing = self._crossing()
-        for node in crossing:
-            if node.kind in NESTED and node not in self.targets:
+        for node in (node for phase in self.phases.phases for node in phase.nodes):
+            if node in crossing and node.kind in NESTED and node not in self.targets:
                 buffer = self.new_buffer("w", node.dtype, node.shape, WORKSPACE)
                 self.targets[node] = [Place(buffer.name)]
         found = [k for number, phase in enumerate(self.phases.phases) for k in self._kernels(number, phase, crossing)]
