@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
 READING = "reading"  # no peer: what it takes to read the inputs once
 
 

@@ -38,17 +38,16 @@ class Setting(NamedTuple):
 INTRODUCTION = """\
 # Performance
 
-Written by `{command}` from measurements of one run; run it again rather than edit this page.
+Written by `{command}` from the measurements of one run; run it again rather than edit this page.
 
 Each peer runs in a process of its own with one thread. All peers of a case are measured in turn, in several rounds, so
-that a busy moment of the machine meets them alike. An entry is the median time of a call in microseconds with the least
-one in brackets; a call takes NumPy arrays and gives the loss as a number and the gradients as NumPy arrays. "Data
+that a busy moment of the machine meets them alike. An entry is the median time of a call in microseconds, with the
+least one in brackets. A call takes NumPy arrays and gives the loss as a number and the gradients as NumPy arrays. "Data
 bound" means that the data was handed over before (`model.E.bind(X=X, y=y)`, JAX's and PyTorch's own arrays, PyTensor's
-shared variables, CasADi's buffers) and a call takes the params only. The ratio is that of the best peer's time to exprc's, by
-medians and by least times. Libraries are built without `--dim`, so all sizes are known at run time only.
-"reading" is no peer: it is a dot product of each input with itself, a measure of how long it takes to read the data.
-Every result is held against NumPy's long double; "error" is the largest error over value and all gradient entries,
-divided by the sum of the absolute values of the terms of that entry.
+shared variables, CasADi's buffers), and that a call takes the params only; NumPy and Numba make no difference between
+the two. The ratio is the best peer's time over exprc's, by medians and by least times. Libraries are built without
+`--dim`: all sizes are known at run time only. "reading" is no peer but the dot product of each input with itself: how
+long it takes to read the data. Results are held against NumPy's long double.
 """
 
 
@@ -141,7 +140,12 @@ def _cold(cold: dict[str, list[float]]) -> str:
 
 
 def _errors(measured: Sequence[Measured], peers: Sequence[str]) -> str:
-    lines = ["| peer | error f64 | error f32 | longest first call, s |", "| --- | --: | --: | --: |"]
+    lines = [
+        "The largest error over the value and all entries of the gradients, divided by the sum of the absolute values",
+        "of the terms of that entry; and how long the longest first call took, compilation included.\n",
+        "| peer | error f64 | error f32 | longest first call, s |",
+        "| --- | --: | --: | --: |",
+    ]
     for peer in peers:
         own = [m for m in measured if m.peer == peer and m.times]
         if not own or peer == READING:

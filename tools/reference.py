@@ -40,8 +40,8 @@ the [language](language.md).
   weighted with an array `u` of the shape of `r`.
 - *Error*: the most by which a result differs from the exact one, in units in the last place, for f64 and f32
   ([numerics](numerics.md)).
-- *Laws*: what the rewriting and the tests know of it. `zero` and `one` are neutral elements; `nonempty` says that it has
-  no value of no entries.
+- *Laws*: what the rewriting and the tests know of it. `zero` and `one` are neutral elements; `nonempty` says that it
+  has no value of no entries.
 
 """
 ERRORS_HEAD = f"""\
@@ -50,8 +50,8 @@ ERRORS_HEAD = f"""\
 {NOTE}
 
 Every message has a code; `exprc explain CODE` prints what stands here. `E` stops the compiler: exit code 1, or 3 for
-what is not built yet (E0601, E0602). `L` is a lint: the program compiles. In an example `\\xNN` stands for a byte that a
-page cannot hold.
+what is not built yet (E0601, E0602). `L` is a lint: the program compiles. In an example `\\xNN` stands for a byte that
+a page cannot hold.
 
 """
 STAGES_OF_CODES = {

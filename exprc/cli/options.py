@@ -105,10 +105,16 @@ def _read_dims(context: click.Context, parameter: click.Parameter, values: tuple
 
 def _read_dim(text: str) -> tuple[str, int]:
     name, equals, number = text.partition("=")
-    if not (equals and name.strip().isidentifier() and number.strip().replace("_", "").isdecimal()):
+    try:
+        value = int(number)
+    except ValueError:
+        value = -1
+    if not (equals and name.strip().isidentifier() and value >= 0):
         reason = f"{text!r} is not of the form NAME=N with a whole number, as n=1000"
         raise click.BadParameter(reason, param_hint="--dim")
-    return name.strip(), int(number)
+    if value >= 2**63:
+        raise click.BadParameter(f"{text!r}: a size fits 64 bits, so it is less than 2^63", param_hint="--dim")
+    return name.strip(), value
 
 
 def _split_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

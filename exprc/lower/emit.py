@@ -76,6 +76,10 @@ class Module:
         """Adds a function."""
         self._functions.append(text)
 
+    def has(self, name: str) -> bool:
+        """Whether a function that several others need is there already."""
+        return name in self._once
+
     def define_once(self, name: str, text: str) -> None:
         """Adds a function that several others need."""
         if name not in self._once:
@@ -237,7 +241,11 @@ class Function:
 
     def define(self, head: str) -> None:
         """Adds the finished function to the module; `head` is everything from `define` to the brace."""
-        self.module.define("\n".join([head + " {", "entry:", *self._entry, *self._lines, "}", ""]))
+        self.module.define(self.text(head))
+
+    def text(self, head: str) -> str:
+        """The finished function."""
+        return "\n".join([head + " {", "entry:", *self._entry, *self._lines, "}", ""])
 
     def _label(self, prefix: str) -> str:
         self._count += 1

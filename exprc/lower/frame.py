@@ -14,6 +14,7 @@ from exprc.lower.address import Scope, scalar_index, vector_index
 from exprc.lower.analysis import Access, Work
 from exprc.lower.emit import MEMORY_TYPES, lane_numbers, literal, register_type, vector_type
 from exprc.lower.memory import Lanes, load_lanes, load_scalar
+from exprc.lower.outline import call_routine
 from exprc.lower.values import convert, emit_instruction
 from exprc.schedule.kernel import IndexValue, Load
 
@@ -67,6 +68,8 @@ class Frame:
                 return self._index(key, copy, lanes)
             return self._guards(key, copy, lanes)  # type: ignore[arg-type]
         operands = [self.operand(arg, copy, lanes) for arg in args]
+        if op == "call":
+            return call_routine(self.function, key, operands, lanes)  # type: ignore[arg-type]
         return emit_instruction(self.function, op, work.instructions[args[-1]].dtype, dtype, operands, lanes)
 
     def operand(self, value: int, copy: Copy, lanes: int) -> str:

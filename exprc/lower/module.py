@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from exprc.lower.emit import Function, Module
 from exprc.lower.faults import UNFIT_CPU, status_function
 from exprc.lower.function import lower_plan
+from exprc.lower.outline import outline
 from exprc.lower.processor import unfit
 from exprc.lower.target import Target
 from exprc.schedule.kernel import Plan
@@ -19,7 +20,7 @@ def lower_plans(model_name: str, plans: Sequence[Plan], build_id: int, abi_hash:
     """The LLVM IR of a library, as text."""
     module = Module()
     for plan in plans:
-        lower_plan(module, plan, target)
+        lower_plan(module, outline(plan), target)
     module.define(status_function(module, f"{model_name}_status"))
     _define_set_num_threads(module, model_name, target)
     module.define(_constant_function(f"{model_name}_build_id", build_id))

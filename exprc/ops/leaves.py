@@ -37,6 +37,8 @@ def canonical_value(value: Number, dtype: str) -> Number:
         return bool(value)
     if dtype in _BITS:
         half = 1 << (_BITS[dtype] - 1)
+        if isinstance(value, float) and not -half <= value < half:
+            return -half  # NaN too: what the conversion of scalar programs gives
         return (int(value) + half) % (2 * half) - half
     number = float(value)
     if number != number:

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from exprc.ir.node import Function, Node, make, rebuild, toposort
 from exprc.ir.op import COMPOSITE, ELEMENTWISE, SCAN, Op
+from exprc.rewrite.axes import AXES
+from exprc.rewrite.compositions import COMPOSITIONS
 from exprc.rewrite.fold import fold
-from exprc.rewrite.polynomial import ARITHMETIC, collect
+from exprc.rewrite.polynomial import ARITHMETIC, COLLECT, collect
 from exprc.rewrite.rule import CLOSED_FORM, SIMPLIFY, STABILIZE, STRUCTURE, Rule
 from exprc.rewrite.rules import IDENTITIES, REFLECTIONS, STABLE_FORMS
-from exprc.rewrite.structure import AXES, ELEMENTWISE_RULES, STABLE_STRUCTURE, VIEWS
+from exprc.rewrite.views import ELEMENTWISE_RULES, VIEWS
 
 NO_NODES: frozenset[Node] = frozenset()
 MOST_PASSES = 12
@@ -45,13 +47,14 @@ class Rewritten(NamedTuple):
 class _Pass(NamedTuple):
     """What one rewriting works with: rules by root, rules for all elementwise nodes, nodes that stay as they are.
 
-    `opaque` are the atoms of closed forms; None where no closed form is asked for.  `candidates` remembers which rules
-    may fit a node, by its operation and those of its arguments.
+    `opaque` nodes have names and are not looked into.  `reflections` are those of closed forms; None where no closed
+    form is asked for.  `candidates` remembers which rules may fit a node, by its operation and those of its arguments.
     """
 
     table: dict[Op, list[Rule]]
     everywhere: tuple[Rule, ...]
-    opaque: frozenset[Node] | None
+    opaque: frozenset[Node]
+    reflections: tuple[Rule, ...] | None
     frozen: frozenset[Node]
     candidates: dict[tuple[Op, tuple[Op, ...]], tuple[Rule, ...]]
 
@@ -67,13 +70,13 @@ class _Pass(NamedTuple):
 
 GROUPS = (SIMPLIFY, STABILIZE, STRUCTURE)
 ALL_RULES: tuple[Rule, ...] = (
-    *IDENTITIES, *STABLE_FORMS, *STABLE_STRUCTURE, *VIEWS, *AXES, *ELEMENTWISE_RULES, *REFLECTIONS,
+    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *ELEMENTWISE_RULES, *REFLECTIONS, COLLECT,
 )  # fmt: skip
 
 
 def simplify(roots: Sequence[Node], settings: Settings = Settings()) -> Rewritten:
     """Folding, identities, stable forms and views: what is done to every program, before and after derivatives."""
-    work = _Pass(_table(GROUPS, settings), _elementwise_rules(settings), None, frozenset(), {})
+    work = _Pass(_table(GROUPS, settings), _elementwise_rules(settings), NO_NODES, None, NO_NODES, {})
     return _fixed_point(tuple(roots), work)
 
 
@@ -83,9 +86,10 @@ def close(roots: Sequence[Node], names: frozenset[Node] = frozenset(), settings:
     Nodes in `names` are definitions of the program, in final form: they are not taken apart, and all that they are made
     of stays as it is.
     """
-    opaque = None if CLOSED_FORM in settings.without else names
+    reflections = tuple(rule for rule in REFLECTIONS if _is_on(rule, settings)) if _is_on(COLLECT, settings) else None
     frozen = frozenset(toposort(names))
-    work = _Pass(_table((*GROUPS, CLOSED_FORM), settings), _elementwise_rules(settings), opaque, frozen, {})
+    table = _table((*GROUPS, CLOSED_FORM), settings)
+    work = _Pass(table, _elementwise_rules(settings), names, reflections, frozen, {})
     return _fixed_point(tuple(roots), work)
 
 
@@ -114,7 +118,7 @@ def _expand_step(node: Node, args: tuple[Node, ...]) -> Node:
 def _table(groups: tuple[str, ...], settings: Settings) -> dict[Op, list[Rule]]:
     table: dict[Op, list[Rule]] = {}
     for rule in ALL_RULES:
-        if rule.root is None:
+        if rule.root is None or rule in REFLECTIONS:
             continue
         if rule.group in groups and _is_on(rule, settings):
             table.setdefault(rule.root, []).append(rule)
@@ -140,7 +144,7 @@ def _elementwise_rules(settings: Settings) -> tuple[Rule, ...]:
 
 
 def _one_pass(roots: tuple[Node, ...], work: _Pass, log: list[Applied]) -> tuple[Node, ...]:
-    heads = _region_heads(roots, work.opaque) if work.opaque is not None else frozenset()
+    heads = _region_heads(roots, work.opaque) if work.reflections is not None else NO_NODES
 
     def step(node: Node, args: tuple[Node, ...]) -> Node:
         if node.kind == SCAN:
@@ -151,9 +155,11 @@ def _one_pass(roots: tuple[Node, ...], work: _Pass, log: list[Applied]) -> tuple
             if replaced is None:
                 break
             current = replaced
-        if work.opaque is not None and node in heads:
-            collected = collect(current, work.opaque, REFLECTIONS)
-            current = collected if collected is not None else current
+        if work.reflections is not None and node in heads:
+            collected = collect(current, work.opaque, work.reflections)
+            if collected is not None:
+                log.append(Applied(COLLECT, current, collected))
+                current = collected
         return current
 
     return rebuild(roots, step, {node: node for node in work.frozen})
@@ -171,18 +177,18 @@ def _apply_one(node: Node, work: _Pass, log: list[Applied]) -> Node | None:
     if folded is not None:
         return folded
     for rule in work.rules_for(node):
-        replaced = rule.apply(node, work.opaque or NO_NODES)
+        replaced = rule.apply(node, work.opaque)
         if replaced is not None and replaced is not node:
             log.append(Applied(rule, node, replaced))
             return replaced
     return None
 
 
-def _region_heads(roots: tuple[Node, ...], opaque: frozenset[Node] | None) -> frozenset[Node]:
+def _region_heads(roots: tuple[Node, ...], opaque: frozenset[Node]) -> frozenset[Node]:
     """Arithmetic nodes that something else than unnamed arithmetic reads: where a region ends."""
     heads = {root for root in roots if root.op in ARITHMETIC}
     for node in toposort(roots):
         for argument in node.args:
-            if argument.op in ARITHMETIC and (node.op not in ARITHMETIC or argument in (opaque or ())):
+            if argument.op in ARITHMETIC and (node.op not in ARITHMETIC or argument in opaque):
                 heads.add(argument)
     return frozenset(heads)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 from exprc.ir.node import Node
+from exprc.ir.op import ELEMENTWISE
 from exprc.ir.sizes import Size, product
 from exprc.ir.sizes import constant as size_constant
 from exprc.ops import TABLE, leaves
@@ -21,13 +22,14 @@ from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
 from exprc.ops.table import broadcast_to
 from exprc.rewrite import terms
-from exprc.rewrite.rule import Rule
+from exprc.rewrite.rule import CLOSED_FORM, ROUNDING, Rule
 from exprc.rewrite.terms import Monomial, Polynomial
 
 MOST_REGION = 60
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
 BROADCAST, SQRT, CAST = TABLE["broadcast"], TABLE["sqrt"], TABLE["cast"]
 ARITHMETIC = frozenset((ADD, SUB, MUL, DIV, NEG, POWER))
+SUMS = frozenset((TABLE["sum"], TABLE["contract"]))
 
 
 class Atoms(NamedTuple):
@@ -53,12 +55,13 @@ class Atoms(NamedTuple):
         return self.numbers[node]
 
     def keeps_all(self, polynomial: Polynomial, over: Monomial) -> bool:
-        """Whether all that may be NaN occurs."""
+        """Whether all that may be NaN occurs, by itself or in what is NaN with it."""
         pending, seen = terms.atoms_of(polynomial) | terms.atoms_of((over,)), set[int]()
         while pending:
             seen |= pending
             pending = {inner for number in pending for inner in self.held.get(number, ())} - seen
-        return self.needed <= seen
+        missing = {self.nodes[number] for number in self.needed - seen}
+        return not missing or _are_carried(missing, [self.nodes[number] for number in sorted(seen)])
 
 
 class _Region(NamedTuple):
@@ -91,6 +94,13 @@ def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node 
             if cost < best_cost:
                 best, best_cost = candidate, cost
     return best
+
+
+COLLECT = Rule(
+    "collect", CLOSED_FORM, ROUNDING,
+    "the shortest sum of products; NaN stays, where products pass the range of numbers one form may be infinite or NaN",
+    None, "y * (1 - m) - (1 - y) * m", "y - m", function=lambda node, opaque: collect(node, opaque, ()),
+)  # fmt: skip
 
 
 def _forms(found: Polynomial, atoms: Atoms) -> list[tuple[Polynomial, Monomial]]:
@@ -127,6 +137,20 @@ def _inside(node: Node, opaque: Set[Node]) -> bool:
 def _plain(node: Node) -> Node:
     """A scalar without the shape over which it is spread."""
     return node.args[0] if node.op is BROADCAST and not node.args[0].shape else node
+
+
+def _are_carried(missing: set[Node], pending: list[Node]) -> bool:
+    """Whether NaN in any of the missing nodes makes one of the others NaN at the same place."""
+    seen = set(pending)
+    while pending and missing and len(seen) <= MOST_REGION:
+        node = pending.pop()
+        missing.discard(node)
+        to_scalar = node.op in SUMS and not node.shape
+        single = node.kind == ELEMENTWISE and len(node.args) == 1 and node.type.is_float
+        if (node.op in ARITHMETIC and node.op is not POWER) or single or to_scalar or _plain(node) is not node:
+            pending.extend(argument for argument in node.args if argument not in seen)
+            seen.update(node.args)
+    return not missing
 
 
 # ---- from nodes to polynomials

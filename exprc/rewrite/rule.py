@@ -7,19 +7,21 @@ dtype and shape.  Operands of commutative operations match in both orders.  Know
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import NamedTuple
 
 from exprc.ir.node import Node
 from exprc.ir.op import ELEMENTWISE, Op
 from exprc.ir.types import F64, Type
-from exprc.ops import leaves
+from exprc.ops import TABLE, leaves
 from exprc.ops.leaves import constant_value, placeholder
 from exprc.ops.table import Number, apply
 from exprc.rewrite.fold import fold
 
 EXACT, ROUNDING, IMPROVING = "exact", "rounding", "improving"
 SIMPLIFY, STABILIZE, STRUCTURE, CLOSED_FORM = "simplify", "stabilize", "structure", "closed form"
+
+BROADCAST = TABLE["broadcast"]
 
 Bindings = dict[Node, Node]
 Condition = Callable[[Bindings], bool]
@@ -28,8 +30,8 @@ Condition = Callable[[Bindings], bool]
 class Rule(NamedTuple):
     """`before` may be replaced by `after` where `when` (if any) holds for the bindings.
 
-    A structural rule has a `function` instead of graphs: it gives the replacement of a node of `root`, or None;
-    `before` and `after` are then text for a reader.
+    A structural rule has a `function` instead of graphs: it gives the replacement of a node of `root`, or None, without
+    looking into nodes of the set that it is given; `before` and `after` are then text for a reader.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Rule(NamedTuple):
     before: Node | str
     after: Node | str
     when: Condition | None = None
-    function: Callable[[Node], Node | None] | None = None
+    function: Callable[[Node, Set[Node]], Node | None] | None = None
 
     def may_fit(self, arguments: tuple[Op, ...]) -> bool:
         """Whether the operations of a node's arguments allow the rule: what can be told without matching."""
@@ -52,10 +54,10 @@ class Rule(NamedTuple):
             return True
         return "commutative" in self.root.laws and all(map(_admits, wanted, reversed(arguments)))
 
-    def apply(self, node: Node, opaque: frozenset[Node] = frozenset()) -> Node | None:
+    def apply(self, node: Node, opaque: Set[Node] = frozenset()) -> Node | None:
         """The replacement of a node, or None where the rule does not fit; patterns do not look into `opaque` nodes."""
         if self.function is not None:
-            return self.function(node)
+            return self.function(node, opaque)
         assert isinstance(self.before, Node) and isinstance(self.after, Node)
         for bindings in matches(self.before, node, {}, opaque):
             if self.when is None or self.when(bindings):
@@ -68,7 +70,7 @@ def wildcard(label: str, dtype: str = F64) -> Node:
     return placeholder(label, Type(dtype))
 
 
-def matches(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Node]) -> Iterator[Bindings]:
+def matches(pattern: Node, node: Node, bindings: Bindings, opaque: Set[Node]) -> Iterator[Bindings]:
     """The ways in which a node has the form of a pattern.  Patterns are small: recursion is bounded."""
     if pattern.op is leaves.PLACEHOLDER:
         known = bindings.get(pattern)
@@ -86,7 +88,7 @@ def matches(pattern: Node, node: Node, bindings: Bindings, opaque: frozenset[Nod
 
 
 def _match_all(
-    patterns: tuple[Node, ...], nodes: tuple[Node, ...], bindings: Bindings, opaque: frozenset[Node]
+    patterns: tuple[Node, ...], nodes: tuple[Node, ...], bindings: Bindings, opaque: Set[Node]
 ) -> Iterator[Bindings]:
     if not patterns:
         yield bindings
@@ -106,7 +108,7 @@ def _admits(pattern: Node, op: Op) -> bool:
     if pattern.op is leaves.PLACEHOLDER:
         return True
     if pattern.op is leaves.CONSTANT:
-        return op is leaves.CONSTANT or op.name in leaves.TRANSPARENT
+        return op in (leaves.CONSTANT, BROADCAST)
     return pattern.op is op
 
 

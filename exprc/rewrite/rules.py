@@ -88,9 +88,10 @@ IDENTITIES = (
     rule("not_equal", SIMPLIFY, EXACT, not_(eq(X, Y)), ne(X, Y), "one comparison"),
     rule("not_unequal", SIMPLIFY, EXACT, not_(ne(X, Y)), eq(X, Y), "one comparison"),
     rule("same_choice", SIMPLIFY, EXACT, where(B, X, X), X, "both branches are the same"),
-    rule("choice_by_negation", SIMPLIFY, EXACT, where(not_(B), X, Y), where(B, Y, X), "the branches change places"),
-    rule("choice_by_unequal", CLOSED_FORM, EXACT, where(ne(X, Y), C, D), where(eq(X, Y), D, C),
-         "the branches change places"),
+    rule("constant_last", SIMPLIFY, EXACT, eq(C, X), eq(X, C), "a comparison with a constant reads x == c",
+         _constant_factor),
+    rule("unequal_constant_last", SIMPLIFY, EXACT, ne(C, X), ne(X, C), "a comparison with a constant reads x != c",
+         _constant_factor),
 )  # fmt: skip
 
 STABLE_FORMS = (

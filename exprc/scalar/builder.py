@@ -75,6 +75,10 @@ class Builder:
         ordered = _ordered(op, args)
         return self._number((op, ordered, result), Instruction(op, ordered, result))
 
+    def call(self, routine: Hashable, args: tuple[int, ...], dtype: str) -> int:
+        """A program that is kept elsewhere, applied to values: whoever asks for it knows what it does."""
+        return self._number(("call", routine, args, dtype), Instruction("call", args, dtype, routine))
+
     def program(self, outputs: Sequence[int]) -> Program:
         """The instructions that `outputs` need, renumbered densely."""
         order = reachable(self, outputs)

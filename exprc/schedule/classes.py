@@ -51,11 +51,11 @@ def _class_of(
         return (CARRIED, seen) if seen else (MIXED, NONE)
     if node.kind in NESTED:
         loops = reads.domains[node]
-        own = _common(node, loops, slices, size)
-        if own is None:
+        common = _common(node, loops, slices, size)
+        if common is None:
             return MIXED, NONE
-        if own:
-            kept = frozenset(loops.result.index(axis) for axis in own - loops.reduced)
+        if common:
+            kept = frozenset(loops.result.index(axis) for axis in common - loops.reduced)
             return (CARRIED, kept) if kept else (REDUCED, NONE)
     elif node.kind != VIEW and (CARRIED in inner or any(size in type_.shape for type_ in node.types)):
         return MIXED, NONE
@@ -73,7 +73,7 @@ def _seen(view: Node, slices: Axes) -> Axes:
 
 
 def _common(node: Node, loops: Domain, slices: Mapping[Node, Axes], size: Size) -> Axes | None:
-    """The loops of a node in which all arguments that have slices are read slice by slice; None where there are none."""
+    """The loops in which all arguments with slices are read slice by slice; None where they have none in common."""
     common = frozenset(axis for axis, extent in enumerate(loops.extents) if extent == size)
     for number, argument in enumerate(node.args):
         if slices[argument]:

@@ -102,8 +102,8 @@ class _Body(NamedTuple):
 class _Machine:
     """Memory, sizes and the clock of a run.
 
-    `written` holds for each entry when it was written, 0 for never.  The clock moves on with every block; `since` is its
-    state before the kernel at hand, all of whose blocks may run at the same time.
+    `written` holds for each entry when it was written, 0 for never.  The clock moves on with every block; `since` is
+    its state before the kernel at hand, all of whose blocks may run at the same time.
     """
 
     def __init__(self, dims: Mapping[str, int]) -> None:
@@ -192,7 +192,9 @@ class _Machine:
         times = self.written[name][entries]
         if np.any(((times == 0) | (times > self.since) & (times != self.clock)) & where):
             raise InternalError(f"an entry of {name} is read that nothing wrote before")
-        return np.where(where, self.arrays[name][entries], self.arrays[name].dtype.type(0))
+        zero = self.arrays[name].dtype.type(0)
+        found: Array = np.where(where, self.arrays[name][entries], zero)
+        return found
 
     def body(self, nest: Nest) -> _Body:
         """The body of a nest, made once."""
@@ -387,14 +389,14 @@ def _evaluate(
     if 0 in shape:
         return {value: np.zeros((), NUMPY_NAMES[body.builder.dtype(value)]) for value in body.outputs}
     inputs: dict[Any, Array] = {}
-    written = {write.buffer: write for write in nest.writes}
     for instruction in nest.body:
         if isinstance(instruction, Load):
             where = machine.holds(instruction.guards, variables)
             entries = machine.entries(instruction.buffer, instruction.index, variables, where)
             inputs[instruction] = machine.read(instruction.buffer, entries, where)
-            if instruction.buffer in written:
-                _expect_apart(machine, nest, instruction, written[instruction.buffer], variables)
+            for write in nest.writes:
+                if write.buffer == instruction.buffer:
+                    _expect_apart(machine, instruction, write, variables)
         elif isinstance(instruction, IndexValue):
             value = np.asarray(machine.index(instruction.index, variables))
             inputs[instruction] = value.astype(NUMPY_NAMES[instruction.dtype])
@@ -403,7 +405,7 @@ def _evaluate(
     return dict(zip(body.outputs, evaluate(body.builder, body.outputs, inputs), strict=True))
 
 
-def _expect_apart(machine: _Machine, nest: Nest, load: Load, write: Write, variables: Variables) -> None:
+def _expect_apart(machine: _Machine, load: Load, write: Write, variables: Variables) -> None:
     """What a nest reads and writes: one entry at each point, or none in common."""
     import numpy as np
 

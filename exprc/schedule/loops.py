@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exprc.ir.index import Affine, Guard, IndexMap, axis, identity_map
-from exprc.ir.node import Node, toposort
+from exprc.ir.node import Node
 from exprc.ir.op import SCAN
 from exprc.ir.types import Type
 from exprc.ops import leaves
@@ -17,6 +17,7 @@ from exprc.schedule import kernel
 from exprc.schedule.access import NESTED, Access, Place, computes, resolve
 from exprc.schedule.kernel import WORKSPACE, Loop, Statement, Swap
 from exprc.schedule.nests import Scope, build_statements, copy_nest
+from exprc.schedule.order import evaluation_order
 from exprc.schedule.phases import NO_HOME
 
 
@@ -64,7 +65,7 @@ def _body_statements(
     results: list[Node], stores: list[tuple[Node, Place]], known: dict[Node, Access], scope: Scope
 ) -> list[Statement]:
     """The statements of a body, and its results stored."""
-    order = toposort(results)
+    order = evaluation_order(results)
     reads = resolve(order, known)
     computing = [node for node in order if computes(node)]
     targets: dict[Node, list[Place]] = {}

@@ -68,7 +68,7 @@ class Scope:
     """What is known while the statements of one kernel, or of one loop body, are made.
 
     `places` says where values are stored, `reads` how each value is read, `targets` where values must be stored
-    (first the place that other readers use).  `new_buffer` declares memory.
+    (first the place that other readers use).  `new_buffer` declares memory, `new_slot` a place for one scalar.
     """
 
     reads: Reads
@@ -77,6 +77,7 @@ class Scope:
     targets: Mapping[Node, list[Place]]
     stream: Stream | None
     new_buffer: Callable[[str, str, tuple[Size, ...], str], Buffer]
+    new_slot: Callable[[str], Place]
     special: Callable[[Node, Scope], list[Statement]]
     lines: Mapping[Node, int]
     accumulators: list[Accumulator] = field(default_factory=list)
@@ -195,6 +196,9 @@ def _place(node: Node, needed: bool, scope: Scope) -> None:
         scope.places[node] = scope.targets[node][0]
         return
     shape = node.shape
+    if not shape and not scope.stream:
+        scope.places[node] = scope.new_slot(node.dtype)
+        return
     position = stream_position(scope.reads.domains[node], scope.homes[node]) if scope.stream else None
     if scope.stream is not None and position is not None:
         shape = (*shape[:position], constant(scope.stream.block), *shape[position + 1 :])

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from exprc.ir.node import Node, toposort
-from exprc.ir.sizes import Size
+from exprc.ir.index import affine_constant
+from exprc.ir.node import Node
+from exprc.ir.op import CONTRACT
+from exprc.ir.sizes import Size, constant
 from exprc.schedule.access import NESTED, Place, Reads, computes, resolve
 from exprc.schedule.kernel import (
     ARGUMENT,
+    LANES,
     RESULT,
     WORKSPACE,
     Buffer,
@@ -23,9 +26,10 @@ from exprc.schedule.kernel import (
 )
 from exprc.schedule.loops import special_statements
 from exprc.schedule.nests import Scope, build_statements, copy_nest
+from exprc.schedule.order import evaluation_order
 from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_sizes, stream_position
 
-ROW_BLOCK, FLAT_BLOCK = 32, 1024
+PRODUCT_BLOCK, FLAT_BLOCK = 64, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
 MOST_STATEMENTS = 4  # in a kernel that runs once: code generation is superlinear in the size of a function
 
@@ -42,14 +46,12 @@ def make_plan(
 
     `lines` gives the line of the program to which a fault of a node belongs.
     """
-    order = toposort([node for _, node in outputs])
+    order = evaluation_order([node for _, node in outputs])
     reads = resolve(order)
     phases = find_phases(order, reads, rank_sizes(order, [node for _, node in inputs], reads))
     builder = _Builder(inputs, outputs, reads, phases, lines or {})
-    kernels = builder.kernels()
-    return Plan(
-        symbol, dims, requirements, builder.arguments, builder.results, tuple(builder.workspace), tuple(kernels)
-    )
+    kernels = tuple(builder.kernels())
+    return Plan(symbol, dims, requirements, builder.arguments, builder.results, builder.all_workspace(), kernels)
 
 
 class _Builder:
@@ -68,6 +70,7 @@ class _Builder:
         self.phases = phases
         self.workspace: list[Buffer] = []
         self.counts: dict[str, int] = {}
+        self.slots: dict[str, int] = {}  # how many scalars of each dtype share a buffer
         self.arguments = tuple(Buffer(name, node.dtype, node.shape, ARGUMENT) for name, node in inputs)
         self.results = tuple(Buffer(name, node.dtype, node.shape, RESULT) for name, node in outputs)
         self.places: dict[Node, Place] = {node: Place(name) for name, node in inputs}
@@ -101,10 +104,21 @@ class _Builder:
             self.workspace.append(buffer)
         return buffer
 
+    def new_slot(self, dtype: str) -> Place:
+        """A place for one scalar: an entry of a buffer that all of its dtype share, since each buffer costs code."""
+        number = self.slots.get(dtype, 0)
+        self.slots[dtype] = number + 1
+        return Place(f"scalars_{dtype}", (affine_constant(number),))
+
+    def all_workspace(self) -> tuple[Buffer, ...]:
+        """The buffers of the workspace, when all that needs memory has it."""
+        shared = [Buffer(f"scalars_{dtype}", dtype, (constant(n),), WORKSPACE) for dtype, n in self.slots.items()]
+        return (*self.workspace, *shared)
+
     def _scope(self, stream: Stream | None) -> Scope:
         return Scope(
-            self.reads, self.phases.homes, self.places, self.targets, stream, self.new_buffer, special_statements,
-            self.lines,
+            self.reads, self.phases.homes, self.places, self.targets, stream, self.new_buffer, self.new_slot,
+            special_statements, self.lines,
         )  # fmt: skip
 
     def _kernels(self, number: int, phase: Phase, crossing: frozenset[Node]) -> list[Kernel]:
@@ -148,9 +162,15 @@ def _reduces_stream(node: Node, reads: Reads, phases: Phases) -> bool:
 
 
 def _stream(phase: Phase, reads: Reads) -> Stream:
-    """Blocks of few rows where a row has entries, so that a block stays in the first-level cache; else long ones."""
+    """Long blocks where a row is one entry; else short ones, which are read again while the nearest cache has them.
+
+    That is one row for each lane: with fewer, lanes would be empty.  More where matrices are multiplied, since each
+    block reads the whole of the other factor.
+    """
     assert phase.size is not None
-    rows_only = all(len(reads.domains[node].extents) <= 1 for node in phase.nodes)
-    if rows_only:
+    nested = [node for node in phase.nodes if node.kind in NESTED]
+    if all(len(reads.domains[node].extents) <= 1 for node in phase.nodes):
         return Stream(phase.size, "row", "rows", FLAT_BLOCK, FLAT_CHUNK)
-    return Stream(phase.size, "row", "rows", ROW_BLOCK, ROW_CHUNK)
+    multiplies = any(node.kind == CONTRACT and len(reads.domains[node].extents) > 2 for node in nested)
+    block = PRODUCT_BLOCK if multiplies else min((LANES[node.dtype] for node in nested), default=PRODUCT_BLOCK)
+    return Stream(phase.size, "row", "rows", block, ROW_CHUNK)

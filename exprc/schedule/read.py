@@ -92,7 +92,8 @@ def _read_plan(lines: _Lines, operations: Mapping[str, Op]) -> Plan:
         line.expect("")
     if lines.depth >= 0:
         raise ValueError("what does this line belong to?")
-    return Plan(symbol, dims, tuple(requirements), *map(tuple, buffers.values()), tuple(kernels))
+    arguments, results, workspace = map(tuple, buffers.values())
+    return Plan(symbol, dims, tuple(requirements), arguments, results, workspace, tuple(kernels))
 
 
 def _requirement(line: _Line) -> Requirement:

@@ -67,9 +67,9 @@ def combined(combine: str, left: Array, right: Array) -> Array:
     import numpy as np
 
     if combine in ("add", "mul"):
-        return left + right if combine == "add" else left * right  # type: ignore[no-any-return]
+        return left + right if combine == "add" else left * right
     if combine in ("or", "and") or left.dtype == np.bool_:
-        return left | right if combine in ("or", "max") else left & right  # type: ignore[no-any-return]
+        return left | right if combine in ("or", "max") else left & right
     first = left > right if combine == "max" else left < right
     return np.where(first | (left != left), left, right)
 

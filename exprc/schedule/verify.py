@@ -7,7 +7,7 @@ violation is a bug of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from exprc.diagnostics import InternalError
 from exprc.ir.index import Affine, Guard, Quotient
@@ -41,24 +41,28 @@ from exprc.schedule.kernel import (
 )
 from exprc.schedule.show import show_statement, show_write
 
-COMBINES = {"add": FLOATS | INTEGERS, "mul": FLOATS | INTEGERS, "and": {BOOL}, "or": {BOOL}}
-COMBINES |= dict.fromkeys(("max", "min"), {*DTYPES})
+NUMBERS = FLOATS | INTEGERS
+COMBINES = {"add": NUMBERS, "mul": NUMBERS, "and": {BOOL}, "or": {BOOL}, "max": {*DTYPES}, "min": {*DTYPES}}
 RELATIONS = frozenset(("==", "!=", "<=", "<", ">=", ">"))
 WORDS = frozenset(("load", "constant", "index", "masked"))  # the text form has no operations of these names
+
+
+Entry: TypeAlias = tuple[str, tuple[Affine, ...]]
+Written: TypeAlias = str | Entry
 
 
 class _Scope(NamedTuple):
     """What statements at one place may refer to.
 
-    `written` has all buffers with a value there; within a loop those that its statements write count from the start,
-    since every turn but the first comes after them.
+    `written` has what has a value there: buffers, or single entries of them.  Within a loop what its statements write
+    counts from the start, since every turn but the first comes after them.
     """
 
     dims: frozenset[str]
     buffers: dict[str, Buffer]
     combines: dict[str, str]
     variables: frozenset[str]
-    written: set[str]
+    written: set[Written]
     stream: Stream | None
 
 
@@ -73,19 +77,17 @@ def verify_plan(plan: Plan) -> None:
         _expect_sizes((requirement.left, requirement.right), dims, f"{plan.symbol}, requirement")
         _expect(requirement.relation in RELATIONS, plan.symbol, f"no relation of sizes: {requirement.relation}")
     own = dict(buffers)
-    written = {buffer.name for buffer in plan.arguments}
+    written: set[Written] = {buffer.name for buffer in plan.arguments}
     for kernel in plan.kernels:
         where = f"{plan.symbol}, {kernel.name}"
         _declare(own, (*kernel.tiles,), TILE, dims, where)
         _declare(own, (a.buffer for a in kernel.accumulators), ACCUMULATOR, dims, where)
         _verify_kernel(kernel, buffers, dims, written, where)
     for buffer in plan.results:
-        _expect(buffer.name in written, plan.symbol, f"nothing writes {buffer.name}")
+        _expect(_has_value(written, buffer.name), plan.symbol, f"nothing writes {buffer.name}")
 
 
-def _declare(
-    known: dict[str, Buffer], buffers: Iterable[Buffer], space: str, dims: frozenset[str], where: str
-) -> None:
+def _declare(known: dict[str, Buffer], buffers: Iterable[Buffer], space: str, dims: frozenset[str], where: str) -> None:
     for buffer in buffers:
         _expect(buffer.name not in known, where, f"{buffer.name} is declared twice")
         _expect(buffer.space == space, where, f"{buffer.name} is declared as {buffer.space} where only {space}s are")
@@ -98,7 +100,7 @@ def _declare(
 
 
 def _verify_kernel(
-    kernel: Kernel, buffers: dict[str, Buffer], dims: frozenset[str], written: set[str], where: str
+    kernel: Kernel, buffers: dict[str, Buffer], dims: frozenset[str], written: set[Written], where: str
 ) -> None:
     local = {b.name: b for b in (*kernel.tiles, *(a.buffer for a in kernel.accumulators))}
     variables: frozenset[str] = frozenset()
@@ -159,17 +161,32 @@ def _verify_statements(body: tuple[Statement, ...], scope: _Scope, where: str) -
             _expect_affine(statement.position, inside, here)
 
 
-def _writes_of(body: tuple[Statement, ...]) -> Iterator[str]:
+def _writes_of(body: tuple[Statement, ...]) -> Iterator[Written]:
     for statement in statements_of(body):
         if isinstance(statement, Nest):
-            yield from (write.buffer for write in statement.writes)
+            yield from (_written(write) for write in statement.writes)
         elif isinstance(statement, Swap):
             yield statement.target
 
 
+def _written(write: Write) -> Written:
+    """What a write gives a value: the buffer, or one entry where the index is constant."""
+    is_entry = bool(write.index) and not any(index.terms for index in write.index)
+    return (write.buffer, write.index) if is_entry else write.buffer
+
+
+def _has_value(written: set[Written], name: str, index: tuple[Affine, ...] | None = None) -> bool:
+    """Whether an entry of a buffer, or any where it is not known which, has a value."""
+    if name in written:
+        return True
+    if index is None or any(component.terms for component in index):
+        return any(isinstance(entry, tuple) and entry[0] == name for entry in written)
+    return (name, index) in written
+
+
 def _verify_swap(swap: Swap, scope: _Scope, where: str) -> None:
     source, target = (_buffer(name, scope, where) for name in (swap.source, swap.target))
-    _expect(source.name in scope.written, where, f"nothing wrote {source.name} before")
+    _expect(_has_value(scope.written, source.name), where, f"nothing wrote {source.name} before")
     _expect((source.dtype, source.shape) == (target.dtype, target.shape), where, "the types differ")
     _expect(target.space in (RESULT, WORKSPACE, TILE), where, f"a copy into an {target.space}")
     _expect(scope.stream is None or target.space == TILE, where, "all blocks write it")
@@ -203,7 +220,7 @@ def _verify_nest(nest: Nest, scope: _Scope, where: str) -> None:
     _expect(len({(w.buffer, w.index) for w in nest.writes}) == len(nest.writes), where, "an entry is written twice")
     for write in nest.writes:
         _verify_write(write, nest, dtypes, scope, f"{where}, `{show_write(write)}`")
-    scope.written.update(write.buffer for write in nest.writes)
+    scope.written.update(_written(write) for write in nest.writes)
 
 
 def _verify_instruction(instruction: Instruction, dtypes: list[str], scope: _Scope, where: str) -> None:
@@ -213,9 +230,7 @@ def _verify_instruction(instruction: Instruction, dtypes: list[str], scope: _Sco
         _expect(dtype == instruction.dtype, where, f"{instruction.buffer} is {dtype}, not {instruction.dtype}")
         _expect_guards(instruction.guards, scope, where)
     elif isinstance(instruction, Constant):
-        kinds = (bool,) if instruction.dtype == BOOL else (int, float) if instruction.dtype in FLOATS else (int,)
-        plain = isinstance(instruction.value, bool) == (instruction.dtype == BOOL)
-        _expect(plain and isinstance(instruction.value, kinds), where, f"{instruction.value!r} is no {instruction.dtype}")
+        _expect(_is_literal(instruction), where, f"{instruction.value!r} is no {instruction.dtype}")
     elif isinstance(instruction, IndexValue):
         _expect_affine(instruction.index, scope, where)
         _expect(instruction.dtype in INTEGERS, where, f"an index is no {instruction.dtype}")
@@ -225,6 +240,12 @@ def _verify_instruction(instruction: Instruction, dtypes: list[str], scope: _Sco
         _expect_guards(instruction.guards, scope, where)
     else:
         _verify_apply(instruction, dtypes, where)
+
+
+def _is_literal(constant: Constant) -> bool:
+    if isinstance(constant.value, bool) or constant.dtype == BOOL:
+        return isinstance(constant.value, bool) and constant.dtype == BOOL
+    return isinstance(constant.value, int) or constant.dtype in FLOATS
 
 
 def _verify_apply(apply: Apply, dtypes: list[str], where: str) -> None:
@@ -244,6 +265,9 @@ def _verify_write(write: Write, nest: Nest, dtypes: list[str], scope: _Scope, wh
     own = kept if write.combine else kept | nest.reduced
     _expect(buffer.space != ARGUMENT, where, "arguments are read only")
     _expect(0 <= write.value < len(dtypes), where, "no such instruction")
+    _expect(bool(write.combine) or not write.accumulate, where, "accumulates without combining")
+    _expect(buffer.space == ACCUMULATOR or not write.accumulate, where, "accumulates outside of an accumulator")
+    _expect(write.accumulate or buffer.space != ACCUMULATOR, where, "replaces what an accumulator holds")
     _expect(len(write.index) == len(buffer.shape), where, f"{buffer.name} has {len(buffer.shape)} axes")
     for index in write.index:
         _expect_affine(index, scope._replace(variables=scope.variables | kept | nest.reduced), where)
@@ -255,8 +279,6 @@ def _verify_write(write: Write, nest: Nest, dtypes: list[str], scope: _Scope, wh
     dtype = dtypes[write.value]
     if write.combine:
         _expect(dtype in COMBINES.get(write.combine, ()), where, f"{write.combine} does not combine {dtype}")
-    _expect(bool(write.combine) or not write.accumulate, where, "accumulates without combining")
-    _expect(write.accumulate == (buffer.space == ACCUMULATOR), where, f"accumulates in a {buffer.space}, or does not")
     if write.accumulate:
         _expect(write.combine == scope.combines[buffer.name], where, f"not {scope.combines[buffer.name]}")
     wide = write.accumulate and write.combine in ("add", "mul") and dtype in FLOATS
@@ -281,7 +303,7 @@ def _expect_read(name: str, index: tuple[Affine, ...], scope: _Scope, where: str
     """An entry that can be read; returns its dtype."""
     buffer = _buffer(name, scope, where)
     _expect(buffer.space != ACCUMULATOR, where, f"{name} is read before all chunks are combined")
-    _expect(name in scope.written, where, f"nothing wrote {name} before")
+    _expect(_has_value(scope.written, name, index), where, f"nothing wrote {name} before")
     _expect(len(index) == len(buffer.shape), where, f"{name} has {len(buffer.shape)} axes")
     for component in index:
         _expect_affine(component, scope, where)

@@ -1,0 +1,205 @@
+"""Rules on sums and products of arrays: factors move out, what is constant along an axis leaves it.
+
+Each is a function from a node of its root operation to a replacement or None; nodes in `opaque` have names and are not
+looked into.  All are real-number algebra: where a sum passes the range of numbers or a factor is not finite, one form
+may be NaN and the other not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from typing import TypeAlias
+
+from exprc.ir.node import Node
+from exprc.ir.sizes import ONE, product
+from exprc.ops import TABLE, leaves
+from exprc.ops.arithmetic import cast, div, mul, neg
+from exprc.ops.contraction import contract
+from exprc.ops.leaves import constant_value
+from exprc.ops.reductions import sum_
+from exprc.ops.views import broadcast, reshape, transpose
+from exprc.rewrite.rule import EXACT, ROUNDING, STRUCTURE, Rule
+
+MUL, DIV, NEG, SUM = (TABLE[name] for name in ("mul", "div", "neg", "sum"))
+BROADCAST, TRANSPOSE, CONTRACT = (TABLE[name] for name in ("broadcast", "transpose", "contract"))
+MOST_FACTORS = 6
+LETTERS = "abcdefghijklmnopqrstuvwyz"
+
+Refactor: TypeAlias = Callable[[Node], Node]
+
+
+# ---- contractions
+
+
+def contract_of_transpose(node: Node, opaque: Set[Node]) -> Node | None:
+    """The labels of a contraction follow a transpose."""
+    for k, operand in enumerate(node.args):
+        if operand.op is TRANSPOSE and operand not in opaque:
+            permutation, labels = operand.attrs[0], node.attrs[k]
+            unpermuted = "".join(labels[permutation.index(i)] for i in range(len(permutation)))
+            return _contract_with(node, k, operand.args[0], unpermuted)
+    return None
+
+
+def contract_of_scalar(node: Node, opaque: Set[Node]) -> Node | None:
+    """A contraction with a scalar is a product."""
+    left, right, out = node.attrs
+    return _product(*node.args, left, right, out) if not left or not right else None
+
+
+def contract_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
+    """A contraction with an array that is constant along an axis: that axis is summed (or spread) separately."""
+    for k, operand in enumerate(node.args):
+        source, kept = _without_spread(operand, opaque)
+        if len(kept) == operand.type.rank:
+            continue
+        labels, others, out = node.attrs[k], node.attrs[1 - k], node.attrs[2]
+        own = "".join(labels[i] for i in kept)
+        summed = tuple(i for i, label in enumerate(others) if label not in out and label not in own)
+        shrunk = sum_(node.args[1 - k], summed) if summed else node.args[1 - k]
+        rest = "".join(label for i, label in enumerate(others) if i not in summed)
+        present = "".join(label for label in out if label in own + rest)
+        inner = _product(source, shrunk, own, rest, present)
+        return broadcast(inner, node.shape, tuple(out.index(label) for label in present))
+    return None
+
+
+def factor_of_contract(node: Node, opaque: Set[Node]) -> Node | None:
+    """A factor that is the same everywhere moves out of a contraction."""
+    for k, operand in enumerate(node.args):
+        found = _scalar_factor(operand, opaque)
+        if found is not None:
+            refactor, rest = found
+            return refactor(_contract_with(node, k, rest, node.attrs[k]))
+    return None
+
+
+def _contract_with(node: Node, k: int, operand: Node, labels: str) -> Node:
+    left, right, out = node.attrs
+    if k == 0:
+        return contract(operand, node.args[1], labels, right, out)
+    return contract(node.args[0], operand, left, labels, out)
+
+
+def _product(x: Node, y: Node, left: str, right: str, out: str) -> Node:
+    """The contraction, or the plain product where one operand is a scalar."""
+    if left and right:
+        return contract(x, y, left, right, out)
+    factor, value, labels = (x, y, right) if not left else (y, x, left)
+    return mul(factor, transpose(value, tuple(labels.index(label) for label in out)))
+
+
+# ---- sums
+
+
+def factor_of_sum(node: Node, opaque: Set[Node]) -> Node | None:
+    """A factor that is the same everywhere moves out of a sum."""
+    found = _scalar_factor(node.args[0], opaque)
+    if found is None or constant_value(found[1]) is not None:
+        return None
+    refactor, rest = found
+    return refactor(sum_(rest, node.attrs[0]))
+
+
+def sum_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
+    """The sum of what is constant along an axis: its size times the value."""
+    (operand,) = node.args
+    source, kept = _without_spread(operand, opaque)
+    shape, axes = operand.shape, node.attrs[0]
+    constant_axes = tuple(i for i in axes if i not in kept)
+    if not constant_axes or not operand.type.is_float:
+        return None
+    remaining = tuple(position for position, i in enumerate(kept) if i in axes)
+    summed = sum_(source, remaining) if remaining else source
+    out = [i for i in range(len(shape)) if i not in axes]
+    result = broadcast(summed, node.shape, tuple(out.index(i) for i in kept if i not in axes))
+    count = product(tuple(shape[i] for i in constant_axes))
+    return result if count == ONE else mul(cast(leaves.size(count), node.dtype), result)
+
+
+def sum_of_sum(node: Node, opaque: Set[Node]) -> Node | None:
+    """A sum over axes of a sum over others."""
+    (inner,) = node.args
+    if inner.op is not SUM or inner in opaque:
+        return None
+    left = [i for i in range(inner.args[0].type.rank) if i not in inner.attrs[0]]
+    return sum_(inner.args[0], tuple(sorted((*inner.attrs[0], *(left[i] for i in node.attrs[0])))))
+
+
+def sum_of_products(node: Node, opaque: Set[Node]) -> Node | None:
+    """The sum of a product with an operand that lacks some of the axes is a contraction."""
+    (factors,) = node.args
+    shape = factors.shape
+    if factors.op is not MUL or not factors.type.is_float or len(shape) > len(LETTERS) or factors in opaque:
+        return None
+    (x, own), (y, others) = (_without_spread(argument, opaque) for argument in factors.args)
+    if len(own) == len(others) == len(shape):
+        return None
+    both = set(own) & set(others)
+    if not set(node.attrs[0]) <= both or len(set(own) | set(others)) < len(shape):
+        return None
+    left, right = ("".join(LETTERS[i] for i in axes) for axes in (own, others))
+    return contract(x, y, left, right, "".join(LETTERS[i] for i in range(len(shape)) if i not in node.attrs[0]))
+
+
+# ---- what is the same along an axis
+
+
+def _without_spread(node: Node, opaque: Set[Node]) -> tuple[Node, tuple[int, ...]]:
+    """An operand without the axes along which it is spread, and the axes that it has."""
+    if node.op is not BROADCAST or node in opaque:
+        return node, tuple(range(node.type.rank))
+    shape, axes = node.attrs
+    (source,) = node.args
+    kept = tuple(i for i, extent in zip(axes, source.shape) if extent == shape[i])
+    return reshape(source, tuple(shape[i] for i in kept)), kept
+
+
+def _scalar_factor(node: Node, opaque: Set[Node], depth: int = 0) -> tuple[Refactor, Node] | None:
+    """How to multiply or divide by a scalar, or change the sign, and what remains of an array without that."""
+    if not node.type.is_float or not node.shape or node in opaque or depth > MOST_FACTORS:
+        return None
+    if node.op is NEG:
+        return neg, node.args[0]
+    if node.op not in (MUL, DIV):
+        return None
+    x, y = node.args
+    scalars = _is_scalar_spread(x), _is_scalar_spread(y)
+    if node.op is DIV and scalars == (False, True):
+        return (lambda value: div(value, y.args[0])), x
+    if node.op is MUL and True in scalars and False in scalars:
+        factor, rest = (x, y) if scalars[0] else (y, x)
+        return (lambda value: mul(factor.args[0], value)), rest
+    inner = _scalar_factor(x, opaque, depth + 1)
+    if inner is not None:
+        return inner[0], (mul if node.op is MUL else div)(inner[1], y)
+    inner = _scalar_factor(y, opaque, depth + 1) if node.op is MUL else None
+    return (inner[0], mul(x, inner[1])) if inner is not None else None
+
+
+def _is_scalar_spread(node: Node) -> bool:
+    return node.op is BROADCAST and not node.args[0].shape
+
+
+AXES = (
+    Rule("contract_of_transpose", STRUCTURE, EXACT, "no copy is made", CONTRACT,
+         "X.T @ y", "sum over labels", function=contract_of_transpose),
+    Rule("contract_of_scalar", STRUCTURE, ROUNDING, "a product is no sum of products; the sign of 0 is not kept", CONTRACT,
+         'einsum(",a->a", c, x)', "c * x", function=contract_of_scalar),
+    Rule("contract_of_spread", STRUCTURE, ROUNDING,
+         "a sum instead of a product; with c = 0 NaN where the sum overflows, with c = inf that of the sum's sign", CONTRACT,
+         "X @ broadcast(c)", "sum(X) * c", function=contract_of_spread),
+    Rule("factor_of_contract", STRUCTURE, ROUNDING,
+         "one multiplication instead of one for each entry; with c = 0 NaN where the product overflows", CONTRACT,
+         "X @ (c * y)", "c * (X @ y)", function=factor_of_contract),
+    Rule("factor_of_sum", STRUCTURE, ROUNDING,
+         "one multiplication instead of one for each entry; with c = 0 NaN where the sum overflows", SUM,
+         "sum(c * x)", "c * sum(x)", function=factor_of_sum),
+    Rule("sum_of_spread", STRUCTURE, ROUNDING, "no sum is needed; of no entries NaN where x is infinite or NaN", SUM,
+         "sum(broadcast(x))", "n * x", function=sum_of_spread),
+    Rule("sum_of_sum", STRUCTURE, ROUNDING, "one sum, with infinities and NaN as before", SUM,
+         "sum(sum(x, 1))", "sum(x)", function=sum_of_sum),
+    Rule("sum_of_products", STRUCTURE, ROUNDING,
+         "a product of arrays without the spread operand, with infinities and NaN as before", SUM,
+         "sum(X * y, axis)", "X @ y", function=sum_of_products),
+)  # fmt: skip
