@@ -23,6 +23,7 @@ class Measured(NamedTuple):
     first: float = 0.0
     processor: float = 0.0
     problem: str = ""
+    bytes: int = 0
 
 
 class Setting(NamedTuple):
@@ -33,6 +34,7 @@ class Setting(NamedTuple):
     versions: dict[str, str]
     blas: str
     peers: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 INTRODUCTION = """\
@@ -47,7 +49,8 @@ bound" means that the data was handed over before (`model.E.bind(X=X, y=y)`, JAX
 shared variables, CasADi's buffers), and that a call takes the params only; NumPy and Numba make no difference between
 the two. The ratio is the best peer's time over exprc's, by medians and by least times. Libraries are built without
 `--dim`: all sizes are known at run time only. "reading" is no peer but the dot product of each input with itself: how
-long it takes to read the data. Results are held against NumPy's long double.
+long it takes to read the data. "GB/s" are the bytes of the inputs over exprc's least time. Results are held against
+NumPy's long double.
 """
 
 
@@ -64,6 +67,7 @@ def page(setting: Setting, measured: Sequence[Measured], cold: dict[str, list[fl
         parts += ["## Cold build\n", _cold(cold)]
     parts += ["## Results checked\n", _errors(measured, setting.peers)]
     problems = dict.fromkeys(f"- {m.peer}, {m.workload} {m.case} {m.dtype}: {m.problem}" for m in measured if m.problem)
+    problems |= dict.fromkeys(f"- {peer} is not installed" for peer in setting.absent)
     if problems:
         parts += ["## What did not run\n", "\n".join(problems) + "\n"]
     return "\n".join(parts)
@@ -99,7 +103,7 @@ def _setting(setting: Setting) -> str:
         **setting.machine,
         "versions": versions,
         "BLAS of NumPy": setting.blas,
-        "environment": f"`{threads}`, torch.set_num_threads as OMP_NUM_THREADS has it; unset: {', '.join(UNSET)}",
+        "environment": f"`{threads}`; unset: {', '.join(UNSET)}",
     }
     return "| | |\n| --- | --- |\n" + "".join(f"| {name} | {value} |\n" for name, value in rows.items())
 
@@ -107,15 +111,16 @@ def _setting(setting: Setting) -> str:
 def _table(entries: Sequence[Measured], peers: Sequence[str]) -> str:
     ran = [peer for peer in peers if any(m.peer == peer and m.times for m in entries)]
     lines = [
-        f"| case | {' | '.join(ran)} | best peer | ratio (least times) |",
-        f"| --- |{' --: |' * len(ran)} --- | --: |",
+        f"| case | {' | '.join(ran)} | best peer | ratio (least times) | GB/s |",
+        f"| --- |{' --: |' * len(ran)} --- | --: | --: |",
     ]
     for case, dtype in dict.fromkeys((m.case, m.dtype) for m in entries):
         own = [m for m in entries if (m.case, m.dtype) == (case, dtype)]
         cells = [_cell(next((m for m in own if m.peer == peer), None)) for peer in ran]
         best, by_median, by_least = best_peer(own), ratio(own, "median"), ratio(own, "least")
         last = f"{by_median:.2f} ({by_least:.2f})" if by_median and by_least else "–"
-        lines.append(f"| {case} {dtype} | {' | '.join(cells)} | {best.peer if best else '–'} | {last} |")
+        rate = next((f"{m.bytes / min(m.times) / 1e9:.1f}" for m in own if m.peer == "exprc" and m.times), "–")
+        lines.append(f"| {case} {dtype} | {' | '.join(cells)} | {best.peer if best else '–'} | {last} | {rate} |")
     return "\n".join(lines) + "\n"
 
 

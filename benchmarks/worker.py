@@ -76,24 +76,30 @@ def prepare(peer: str, request: dict[str, Any]) -> tuple[Callable[[], object], d
 def measure(call: Callable[[], object], seconds: float) -> dict[str, Any]:
     """Seconds a call in batches long enough for the clock, and how much processor time went with a second.
 
-    The first call, which finds the caches full of other processes' data, is not counted.
+    The first call, which finds the caches full of other processes' data, is not counted unless one call takes longer
+    than all of them should.
     """
-    call()
-    start = time.perf_counter()
-    call()
-    repeats = max(1, math.ceil(BATCH_SECONDS / (time.perf_counter() - start)))
-    times: list[float] = []
     gc.collect()
     gc.disable()
-    begin, processor = time.perf_counter(), time.process_time()
-    while len(times) < 3 or time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        for _ in range(repeats):
-            call()
-        times.append((time.perf_counter() - start) / repeats)
-    used = (time.process_time() - processor) / (time.perf_counter() - begin)
+    processor = time.process_time()
+    times = [_batch(call, 1)]
+    total = times[0]
+    if total < seconds:
+        repeats = max(1, math.ceil(BATCH_SECONDS / _batch(call, 1)))
+        times, total, processor = [], 0.0, time.process_time()
+        while len(times) < 3 or total < seconds:
+            times.append(_batch(call, repeats))
+            total += times[-1] * repeats
+    used = (time.process_time() - processor) / total
     gc.enable()
     return {"times": times, "processor": used}
+
+
+def _batch(call: Callable[[], object], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
 
 
 def describe(packages: list[str]) -> dict[str, Any]:

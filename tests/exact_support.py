@@ -48,7 +48,9 @@ def _instruction(builder: Builder, node: Node, arguments: list[int], dims: Mappi
 
 
 class Value(NamedTuple):
-    """An exact value, the error that rounding may bring in units of half an ulp of 1, the largest term that it is of."""
+    """An exact value, the error that rounding may bring in units of half an ulp of 1, the largest term
+    that it is of.
+    """
 
     value: Any
     error: Any

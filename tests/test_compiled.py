@@ -87,15 +87,15 @@ CASES = [
     Case("columns", XW + "loss E = sum(sin(X[:, 0] * w[0])) + sum(X[0, :] * w)", SHAPES,
          lambda X, w: np.sin(X[:, 0] * w[0]).sum() + (X[0] * w).sum()),
     Case("prod", XW + "loss E = prod(1 + w / 4) * mean(X)", SHAPES, lambda X, w: np.prod(1 + w / 4) * X.mean()),
-    Case("max_rows", XW + "loss E = sum(max(X * w, axis=1))", SHAPES, lambda X, w: (X * w).max(1).sum(), tolerance=1e-6, width=1e-6),
+    Case("max_rows", XW + "loss E = sum(max(X * w, axis=1))", SHAPES, lambda X, w: (X * w).max(1).sum(), tolerance=1e-6, width=1e-6),  # noqa: E501
     Case("norms", XW + "loss E = sqrt(sum(w^2)) + sum(sqrt(sum((X * w)^2, axis=1)))", SHAPES,
          lambda X, w: np.sqrt((w**2).sum()) + np.sqrt(((X * w) ** 2).sum(1)).sum(), tolerance=1e-5),
     Case("logistic", XW + "loss E = sum(log(1 + exp(-(X @ w))))", SHAPES, lambda X, w: softplus(-(X @ w)).sum()),
-    Case("functions", XW + "u = X @ w\nloss E = sum(erf(u) + tanh(u) * cos(u) + log1p(u^2) + expm1(u / 9) + sqrt(1 + u^2))",
+    Case("functions", XW + "u = X @ w\nloss E = sum(erf(u) + tanh(u) * cos(u) + log1p(u^2) + expm1(u / 9) + sqrt(1 + u^2))",  # noqa: E501
          SHAPES, lambda X, w: (_erf(X @ w) + np.tanh(X @ w) * np.cos(X @ w) + np.log1p((X @ w) ** 2)
                                + np.expm1((X @ w) / 9) + np.sqrt(1 + (X @ w) ** 2)).sum()),
     Case("guard", XW + "u = X @ w\nloss E = sum(where(u > 0, log(1 + u) * u, -u))", SHAPES,
-         lambda X, w: np.where(X @ w > 0, np.log1p(np.abs(X @ w)) * (X @ w), -(X @ w)).sum(), tolerance=1e-6, width=1e-6),
+         lambda X, w: np.where(X @ w > 0, np.log1p(np.abs(X @ w)) * (X @ w), -(X @ w)).sum(), tolerance=1e-6, width=1e-6),  # noqa: E501
     Case("rnn", "dim n, d\ninput X : f64[n, d]\nparam w : f64[d, d]\n"
          "H = scan h = zeros(d) over x in X { tanh(w @ h + x) }\nloss E = sum(H^2)",
          {"X": ("n", "d"), "w": ("d", "d")}, rnn, ({"n": 4, "d": 3}, {"n": 1, "d": 1}, {"n": 9, "d": 17})),
@@ -104,7 +104,7 @@ CASES = [
     Case("nested", XW + "S = scan s = zeros(d) over x in X {\n    Q = scan q = s over v in X { tanh(q * w + v) }\n"
          "    last(Q, s) + 0.1 * x\n}\nloss E = sum(S)", SHAPES, nested, ({"n": 4, "d": 3}, {"n": 1, "d": 2})),
     Case("cholesky", "dim n, d\ninput X : f64[n, d]\nparam w : f64[d]\n"
-         "A = (X * w) @ (X * w)'\nL = cholesky(A + 3 * reshape(full(1.0, n), n, 1) * where(iota(n) == reshape(iota(n), n, 1), 1.0, 0.0))\n"
+         "A = (X * w) @ (X * w)'\nL = cholesky(A + 3 * reshape(full(1.0, n), n, 1) * where(iota(n) == reshape(iota(n), n, 1), 1.0, 0.0))\n"  # noqa: E501
          "loss E = sum(L^3)", SHAPES,
          lambda X, w: (np.linalg.cholesky((X * w) @ (X * w).T + 3 * np.eye(len(X))) ** 3).sum(),
          ({"n": 4, "d": 3}, {"n": 1, "d": 1}, {"n": 9, "d": 2}), tolerance=1e-6),
@@ -130,6 +130,6 @@ def test_value_and_gradient(case: Case, tmp_path) -> None:
         assert value == pytest.approx(case.reference(**arrays), rel=1e-12, abs=1e-12)
         others = {name: array for name, array in arrays.items() if name != "w"}
         with np.errstate(all="ignore"):
-            expected = differences(lambda w: case.reference(w=w, **others), arrays["w"], case.width)
+            expected = differences(lambda w, others=others: case.reference(w=w, **others), arrays["w"], case.width)
         np.testing.assert_allclose(gradient.w, expected, rtol=case.tolerance, atol=case.tolerance)
         assert module.E(**arrays) == pytest.approx(value, rel=1e-13, abs=1e-13)

@@ -1,6 +1,7 @@
 """Every rule of rewriting by its class, drawn from the table of rules; the rules on axes on examples.
 
-`exact`: the same bits. `rounding`: the error grows by no more than a few ulp of the largest term. `improving`: the error
+`exact`: the same bits. `rounding`: the error grows by no more than a few ulp of the largest term.
+`improving`: the error
 against mpmath does not grow.  All keep type, shape and derivatives, cost no more, and are applied where they fit.
 """
 
@@ -104,7 +105,7 @@ def samples(names: list[str], types: Mapping[str, str]) -> dict[str, np.ndarray]
         dtype = types[name]
         if dtype in FLOATS:
             near = generator.normal(size=120) * generator.choice([1e-3, 1.0, 20.0], 120)
-            wide = generator.choice([-1, 1], 80) * 2.0 ** generator.uniform(*((-1000, 1000) if dtype == "f64" else (-120, 120)), 80)
+            wide = generator.choice([-1, 1], 80) * 2.0 ** generator.uniform(*((-1000, 1000) if dtype == "f64" else (-120, 120)), 80)  # noqa: E501
             extra = np.concatenate([near, wide]).astype(NUMPY[dtype])
         else:
             extra = generator.choice(edges(dtype), 200)
@@ -191,7 +192,7 @@ def test_improving_patterns(rule: Rule, dtype: str) -> None:
         with mp.workdps(60):
             for at, place in points(inputs):
                 finite = all(map(math.isfinite, place.values()))
-                if finite or (left[at] != right[at] and not any(map(math.isnan, place.values())) and np.isfinite(right[at])):
+                if finite or (left[at] != right[at] and not any(map(math.isnan, place.values())) and np.isfinite(right[at])):  # noqa: E501
                     assert_improved(after, place, (left[at], right[at]), dtype)
 
 
@@ -202,7 +203,7 @@ def assert_improved(after: Node, place: Mapping[str, float], values: tuple[Any, 
         assert not np.isfinite(values[1]), f"{place}: {values}"
         return
     errors = [error_in_ulps(float(value), true.value, dtype) for value in values]
-    assert errors[1] <= max(errors[0], SLACK_OF_ACCURATE), f"{place}: {values}, exactly {mp.nstr(true.value, 20)}: {errors}"
+    assert errors[1] <= max(errors[0], SLACK_OF_ACCURATE), f"{place}: {values}, exactly {mp.nstr(true.value, 20)}: {errors}"  # noqa: E501
 
 
 def error_in_ulps(value: float, true: Any, dtype: str) -> Any:
@@ -257,7 +258,7 @@ def test_derivatives_of_the_new_form_are_right_in_both_modes(rule: Rule, dtype: 
                     true = exact(node, place) if all(map(math.isfinite, place.values())) else None
                     if true is not None and abs(true.value) < np.finfo(NUMPY[dtype]).max and within_range(true, dtype):
                         for value in (one[at], other[at]):
-                            assert abs(mp.mpf(float(value)) - true.value) <= 8 * ulp(true.largest, dtype), (place, value)
+                            assert abs(mp.mpf(float(value)) - true.value) <= 8 * ulp(true.largest, dtype), (place, value)  # noqa: E501
 
 
 def within_range(true: Any, dtype: str) -> bool:
@@ -292,14 +293,14 @@ def einsum(x: Node, y: Node, left: str, right: str, out: str) -> Node:
 
 
 EXAMPLES: dict[str, list[Node]] = {
-    "logsumexp": [ops.log(ops.sum_(ops.exp(A), 1)), ops.log(ops.sum_(ops.exp(V))), ops.log(ops.sum_(ops.exp(W3), (0, 2)))],
+    "logsumexp": [ops.log(ops.sum_(ops.exp(A), 1)), ops.log(ops.sum_(ops.exp(V))), ops.log(ops.sum_(ops.exp(W3), (0, 2)))],  # noqa: E501
     "log_softmax": [ops.log(ops.softmax(A)), ops.log(ops.softmax(A, 0))],
     "softmax": [
         ops.div(ops.exp(A), ops.sum_(ops.exp(A), 1, keepdims=True)),
         ops.div(ops.exp(A), spread(ops.sum_(ops.exp(A), 0), A.shape, (1,))),
         ops.div(ops.exp(V), ops.sum_(ops.exp(V))),
     ],
-    "norm": [ops.sqrt(ops.sum_(ops.square(V))), ops.sqrt(ops.sum_(ops.mul(A, A), 0)), ops.sqrt(ops.sum_(ops.square(A)))],
+    "norm": [ops.sqrt(ops.sum_(ops.square(V))), ops.sqrt(ops.sum_(ops.mul(A, A), 0)), ops.sqrt(ops.sum_(ops.square(A)))],  # noqa: E501
     "merge_broadcasts": [
         view("broadcast", view("broadcast", V, (M, N), (1,)), (K, M, N), (1, 2)),
         view("broadcast", view("broadcast", V, (ONE, N), (1,)), (M, N), (0, 1)),
@@ -331,7 +332,7 @@ EXAMPLES: dict[str, list[Node]] = {
     ],
     "spread_later": [
         ops.exp(spread(S, (N,))), ops.mul(spread(V, (M, N), (1,)), spread(S, (M, N))),
-        ops.add(spread(U, (M, N), (0,)), 2.0), ops.where(spread(ops.gt(V, 0.0), (M, N), (1,)), spread(V, (M, N), (1,)), 0.0),
+        ops.add(spread(U, (M, N), (0,)), 2.0), ops.where(spread(ops.gt(V, 0.0), (M, N), (1,)), spread(V, (M, N), (1,)), 0.0),  # noqa: E501
         ops.cast(spread(V, (M, N), (1,)), "f32"), ops.lt(spread(S, (N,)), spread(T, (N,))),
     ],
     "sign_of_argument": [
@@ -413,7 +414,7 @@ def test_examples_keep_type_and_values(rule: Rule, node: Node) -> None:
     for dims in DIMS:
         divides = any(n.op is ops.TABLE["div"] for n in toposort((node,)))
         numbers = [-3.0, -2.0, 1.0, 2.0] if divides else [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
-        inputs = arrays(node, dims, lambda shape: generator.choice(numbers, shape))
+        inputs = arrays(node, dims, lambda shape: generator.choice(numbers, shape))  # noqa: B023
         left, right = value(node, inputs, dims), value(after, inputs, dims)
         if rule.kind == EXACT and rule.name != "sign_of_argument":
             assert_same_bits(left, right, rule.name)
@@ -474,7 +475,7 @@ def test_derivatives_of_examples(rule: Rule, node: Node) -> None:
     dims = DIMS[0]
     inputs = arrays(node, dims, lambda shape: generator.uniform(0.2, 1.0, shape) * 0.9)
     weights = leaf("weights", *node.shape, dtype=node.dtype)
-    inputs["weights"] = generator.normal(size=tuple(extent.evaluate(dims) for extent in node.shape)).astype(NUMPY[node.dtype])
+    inputs["weights"] = generator.normal(size=tuple(extent.evaluate(dims) for extent in node.shape)).astype(NUMPY[node.dtype])  # noqa: E501
     wrt = [n for n in toposort((node,)) if n.op is ops.TABLE["input"] and n.dtype in FLOATS]
     directions = [leaf("d" + n.attrs[0], *n.shape, dtype=n.dtype) for n in wrt]
     for direction, n in zip(directions, wrt, strict=True):

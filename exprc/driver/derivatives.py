@@ -14,7 +14,8 @@ def print_derivatives(state: Compilation) -> str:
     assert model is not None
     refuse_wrong_loss(model, options)
     names = {} if options.expand else definition_names(state)
-    taken = frozenset([d.name for d in (*model.declarations, *model.definitions)] + [d.name for d in model.dims])
+    known = [d.name for d in model.declarations] + [d.name for d in model.definitions] + [d.name for d in model.dims]
+    taken = frozenset(known)
     lines: list[str] = []
     for entry in state.entries:
         if options.of and entry.definition.name != options.of:

@@ -52,7 +52,8 @@ def outline(plan: Plan) -> Plan:
 def call_routine(function: Function, routine: Routine, operands: list[str], lanes: int) -> str:
     """Calls the function of a routine for so many lanes, which is defined at its first call."""
     attributes = ".".join(str(attribute) for attribute in routine.attrs)
-    name = ".".join(filter(None, ("exprc", routine.op.name, attributes, *(overload(d, lanes) for d in routine.arguments))))
+    overloads = [overload(dtype, lanes) for dtype in routine.arguments]
+    name = ".".join(filter(None, ("exprc", routine.op.name, attributes, *overloads)))
     kinds = [register_type(dtype, lanes) for dtype in routine.arguments]
     if not function.module.has(name):
         _define(function.module, name, routine, kinds, lanes)
@@ -70,7 +71,9 @@ def _outlined(body: tuple[Statement, ...], called: Mapping[Routine, Op]) -> tupl
     for statement in body:
         if isinstance(statement, Nest):
             statement = statement._replace(body=tuple([
-                one._replace(op=called[_routine(statement, one)]) if isinstance(one, Apply) and one.op.cost >= LONG else one
+                one._replace(op=called[_routine(statement, one)])
+                if isinstance(one, Apply) and one.op.cost >= LONG
+                else one
                 for one in statement.body
             ]))  # fmt: skip
         elif isinstance(statement, Loop):

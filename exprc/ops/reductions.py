@@ -15,7 +15,7 @@ from exprc.ir.op import REDUCE, Op, TypeRuleError
 from exprc.ir.sizes import ONE, product
 from exprc.ir.types import BOOL, FLOATS, I64, Type
 from exprc.ops.arithmetic import div, mul
-from exprc.ops.compare import eq, where
+from exprc.ops.compare import eq, ne, or_, where
 from exprc.ops.scan import exclusive_products
 from exprc.ops.table import (
     AXIS,
@@ -116,11 +116,11 @@ def _product_tangent(node: Node, tangents: tuple[Node | None, ...]) -> Node | No
 
 
 def _extreme_tangent(node: Node, tangents: tuple[Node | None, ...]) -> Node | None:
-    """The mean of the tangents of all entries that equal the result."""
+    """The mean of the tangents of all entries that equal the result; a NaN that is the result counts as equal."""
     (x,), (tangent,), (axes,) = node.args, tangents, node.attrs
     if tangent is None:
         return None
-    ties = eq(x, spread(node, x, axes))
+    ties = or_(eq(x, spread(node, x, axes)), ne(x, x))
     chosen = sum_(where(ties, tangent, constant_like(tangent, 0)), axes)
     return div(chosen, as_dtype(sum_(ties, axes), node.dtype))
 

@@ -1,7 +1,8 @@
 """Text in the language's own notation: operators with the least brackets, `X' @ r`, `sum(x, axis=0)`.
 
 A node that has a name is printed by it; what occurs several times and is long is named once, below the formula.  Every
-formula is bounded: of a longer one the beginning is made, and no more.  Works on kinds and on what entries say of themselves.
+formula is bounded: of a longer one the beginning is made, and no more.  Works on kinds and on what entries say of
+themselves.
 """
 
 from __future__ import annotations

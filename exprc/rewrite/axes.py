@@ -44,7 +44,8 @@ def contract_of_transpose(node: Node, opaque: Set[Node]) -> Node | None:
 def contract_of_scalar(node: Node, opaque: Set[Node]) -> Node | None:
     """A contraction with a scalar is a product."""
     left, right, out = node.attrs
-    return _product(*node.args, left, right, out) if not left or not right else None
+    x, y = node.args
+    return _product(x, y, left, right, out) if not left or not right else None
 
 
 def contract_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
@@ -184,10 +185,12 @@ def _is_scalar_spread(node: Node) -> bool:
 AXES = (
     Rule("contract_of_transpose", STRUCTURE, EXACT, "no copy is made", CONTRACT,
          "X.T @ y", "sum over labels", function=contract_of_transpose),
-    Rule("contract_of_scalar", STRUCTURE, ROUNDING, "a product is no sum of products; the sign of 0 is not kept", CONTRACT,
+    Rule("contract_of_scalar", STRUCTURE, ROUNDING, "a product is no sum of products; the sign of 0 is not kept",
+         CONTRACT,
          'einsum(",a->a", c, x)', "c * x", function=contract_of_scalar),
     Rule("contract_of_spread", STRUCTURE, ROUNDING,
-         "a sum instead of a product; with c = 0 NaN where the sum overflows, with c = inf that of the sum's sign", CONTRACT,
+         "a sum instead of a product; with c = 0 NaN where the sum overflows, with c = inf that of the sum's sign",
+         CONTRACT,
          "X @ broadcast(c)", "sum(X) * c", function=contract_of_spread),
     Rule("factor_of_contract", STRUCTURE, ROUNDING,
          "one multiplication instead of one for each entry; with c = 0 NaN where the product overflows", CONTRACT,

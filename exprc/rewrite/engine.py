@@ -13,7 +13,7 @@ from exprc.ir.op import COMPOSITE, ELEMENTWISE, SCAN, Op
 from exprc.rewrite.axes import AXES
 from exprc.rewrite.compositions import COMPOSITIONS
 from exprc.rewrite.fold import fold
-from exprc.rewrite.polynomial import ARITHMETIC, COLLECT, collect
+from exprc.rewrite.polynomial import COLLECT, collect, is_arithmetic
 from exprc.rewrite.rule import CLOSED_FORM, SIMPLIFY, STABILIZE, STRUCTURE, Rule
 from exprc.rewrite.rules import IDENTITIES, REFLECTIONS, STABLE_FORMS
 from exprc.rewrite.views import ELEMENTWISE_RULES, VIEWS
@@ -48,7 +48,8 @@ class _Pass(NamedTuple):
     """What one rewriting works with: rules by root, rules for all elementwise nodes, nodes that stay as they are.
 
     `opaque` nodes have names and are not looked into.  `reflections` are those of closed forms; None where no closed
-    form is asked for.  `candidates` remembers which rules may fit a node, by its operation and those of its arguments.
+    form is asked for.  `candidates` remembers which rules may fit a node, by its operation and those of its arguments,
+    `settled` the nodes that no rule changes, which later passes need not try again.
     """
 
     table: dict[Op, list[Rule]]
@@ -57,6 +58,7 @@ class _Pass(NamedTuple):
     reflections: tuple[Rule, ...] | None
     frozen: frozenset[Node]
     candidates: dict[tuple[Op, tuple[Op, ...]], tuple[Rule, ...]]
+    settled: set[Node]
 
     def rules_for(self, node: Node) -> tuple[Rule, ...]:
         """The rules that may fit a node, in the order in which they are tried."""
@@ -76,7 +78,7 @@ ALL_RULES: tuple[Rule, ...] = (
 
 def simplify(roots: Sequence[Node], settings: Settings = Settings()) -> Rewritten:
     """Folding, identities, stable forms and views: what is done to every program, before and after derivatives."""
-    work = _Pass(_table(GROUPS, settings), _elementwise_rules(settings), NO_NODES, None, NO_NODES, {})
+    work = _Pass(_table(GROUPS, settings), _elementwise_rules(settings), NO_NODES, None, NO_NODES, {}, set())
     return _fixed_point(tuple(roots), work)
 
 
@@ -89,7 +91,7 @@ def close(roots: Sequence[Node], names: frozenset[Node] = frozenset(), settings:
     reflections = tuple(rule for rule in REFLECTIONS if _is_on(rule, settings)) if _is_on(COLLECT, settings) else None
     frozen = frozenset(toposort(names))
     table = _table((*GROUPS, CLOSED_FORM), settings)
-    work = _Pass(table, _elementwise_rules(settings), names, reflections, frozen, {})
+    work = _Pass(table, _elementwise_rules(settings), names, reflections, frozen, {}, set())
     return _fixed_point(tuple(roots), work)
 
 
@@ -173,6 +175,8 @@ def _rewrite_body(node: Node, args: tuple[Node, ...], work: _Pass, log: list[App
 
 
 def _apply_one(node: Node, work: _Pass, log: list[Applied]) -> Node | None:
+    if node in work.settled:
+        return None
     folded = fold(node)
     if folded is not None:
         return folded
@@ -181,14 +185,15 @@ def _apply_one(node: Node, work: _Pass, log: list[Applied]) -> Node | None:
         if replaced is not None and replaced is not node:
             log.append(Applied(rule, node, replaced))
             return replaced
+    work.settled.add(node)
     return None
 
 
 def _region_heads(roots: tuple[Node, ...], opaque: frozenset[Node]) -> frozenset[Node]:
     """Arithmetic nodes that something else than unnamed arithmetic reads: where a region ends."""
-    heads = {root for root in roots if root.op in ARITHMETIC}
+    heads = {root for root in roots if is_arithmetic(root)}
     for node in toposort(roots):
         for argument in node.args:
-            if argument.op in ARITHMETIC and (node.op not in ARITHMETIC or argument in opaque):
+            if is_arithmetic(argument) and (argument in opaque or not is_arithmetic(node)):
                 heads.add(argument)
     return frozenset(heads)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
+from typing import Any
 
 from exprc.ir.node import Node
-from exprc.ir.op import ELEMENTWISE
+from exprc.ir.op import ELEMENTWISE, Op
 from exprc.ir.types import FLOATS
 from exprc.ops import TABLE, leaves
 from exprc.ops.leaves import constant_value
 
 EXACT_INTEGERS = 2**53
-_FOLDED = {
+_FOLDED: dict[Op, Callable[..., Any]] = {
     TABLE["add"]: operator.add,
     TABLE["sub"]: operator.sub,
     TABLE["mul"]: operator.mul,

@@ -2,7 +2,8 @@
 
 A region is written as a polynomial over its atoms (what is no arithmetic), with negative powers for divisors; terms
 cancel, common factors are taken out, and fractions are put over a common denominator where terms cancel then.  The new
-form is taken only where it costs less and every atom is still in it: what is not a number stays so, and `x - x`, `x / x`
+form is taken only where it costs less and every atom is still in it: what is not a number stays so, and `x - x` and
+`x / x`
 and `0 * x` stay as they are.  Real-number algebra: class `rounding`, with the largest term as the scale.
 """
 
@@ -15,7 +16,6 @@ from typing import NamedTuple
 from exprc.ir.node import Node
 from exprc.ir.op import ELEMENTWISE
 from exprc.ir.sizes import Size, product
-from exprc.ir.sizes import constant as size_constant
 from exprc.ops import TABLE, leaves
 from exprc.ops.arithmetic import add, cast, div, mul, neg, sub
 from exprc.ops.functions import power
@@ -28,7 +28,8 @@ from exprc.rewrite.terms import Monomial, Polynomial
 MOST_REGION = 60
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
 BROADCAST, SQRT, CAST = TABLE["broadcast"], TABLE["sqrt"], TABLE["cast"]
-ARITHMETIC = frozenset((ADD, SUB, MUL, DIV, NEG, POWER))
+ARITHMETIC = frozenset((ADD, SUB, MUL, DIV, NEG))
+POWERS = frozenset(k for k in range(-terms.MOST_POWER, terms.MOST_POWER + 1) if k)
 SUMS = frozenset((TABLE["sum"], TABLE["contract"]))
 
 
@@ -56,6 +57,8 @@ class Atoms(NamedTuple):
 
     def keeps_all(self, polynomial: Polynomial, over: Monomial) -> bool:
         """Whether all that may be NaN occurs, by itself or in what is NaN with it."""
+        if not polynomial:
+            return not self.needed
         pending, seen = terms.atoms_of(polynomial) | terms.atoms_of((over,)), set[int]()
         while pending:
             seen |= pending
@@ -73,9 +76,14 @@ class _Region(NamedTuple):
     multiply_out: bool
 
 
+def is_arithmetic(node: Node) -> bool:
+    """Whether a node is made of sums, products, quotients and small whole powers of its arguments."""
+    return node.op in ARITHMETIC or (node.op is POWER and constant_value(node.args[1]) in POWERS)
+
+
 def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node | None:
     """A cheaper form of an arithmetic node, or None.  Nodes in `opaque` have names: they stay atoms."""
-    if node.op not in ARITHMETIC or not node.type.is_float:
+    if not is_arithmetic(node) or not node.type.is_float:
         return None
     nodes = _region(node, opaque)
     if nodes is None or len(nodes) < 2:
@@ -131,7 +139,7 @@ def _region(root: Node, opaque: Set[Node]) -> list[Node] | None:
 def _inside(node: Node, opaque: Set[Node]) -> bool:
     """Whether a node belongs to the region of its reader: unnamed arithmetic, and scalars of it that are spread."""
     plain = _plain(node)
-    return plain.op in ARITHMETIC and plain not in opaque and constant_value(plain) is None
+    return is_arithmetic(plain) and plain not in opaque and constant_value(plain) is None
 
 
 def _plain(node: Node) -> Node:
@@ -147,7 +155,7 @@ def _are_carried(missing: set[Node], pending: list[Node]) -> bool:
         missing.discard(node)
         to_scalar = node.op in SUMS and not node.shape
         single = node.kind == ELEMENTWISE and len(node.args) == 1 and node.type.is_float
-        if (node.op in ARITHMETIC and node.op is not POWER) or single or to_scalar or _plain(node) is not node:
+        if is_arithmetic(node) or single or to_scalar or _plain(node) is not node:
             pending.extend(argument for argument in node.args if argument not in seen)
             seen.update(node.args)
     return not missing
@@ -175,7 +183,8 @@ def _atom(node: Node, region: _Region, atoms: Atoms) -> Polynomial:
     value = constant_value(node)
     if value is not None:
         known = terms.constant(float(value))
-        return terms.atom(atoms.number(node)) if known is None else known
+        if known is not None:
+            return known
     size = _size_of(node)
     if size is not None:
         return _size_terms(size, node, atoms)
@@ -232,10 +241,7 @@ def _combine(node: Node, arguments: list[Polynomial], atoms: Atoms) -> Polynomia
     if node.op is DIV:
         inverse = _raised(arguments[1], -1, atoms, node.args[1])
         return None if inverse is None else terms.multiplied(arguments[0], inverse)
-    exponent = constant_value(node.args[1])
-    if exponent is None or abs(exponent) > terms.MOST_POWER or exponent != int(exponent) or exponent == 0:
-        return None
-    return _raised(arguments[0], int(exponent), atoms, node.args[0])
+    return _raised(arguments[0], int(constant_value(node.args[1]) or 1), atoms, node.args[0])
 
 
 def _raised(base: Polynomial, exponent: int, atoms: Atoms, node: Node) -> Polynomial | None:
@@ -315,19 +321,20 @@ def _product(monomial: Monomial, coefficient: float, last: Node | None, atoms: A
     above = [(number, exponent) for number, exponent in monomial if exponent > 0]
     below = [(number, -exponent) for number, exponent in monomial if exponent < 0]
     top, bottom = _factors(above, atoms, like), _factors(below, atoms, like)
-    ratio = terms.as_ratio(abs(coefficient))
+    size, is_negative = abs(coefficient), coefficient < 0
+    ratio = terms.as_ratio(size)
     if ratio is not None:
-        coefficient = math.copysign(ratio[0], coefficient)
-        bottom = [full(ratio[1], (), like.dtype), *bottom]
+        size, bottom = ratio[0], [full(ratio[1], (), like.dtype), *bottom]
     if last is not None:
         top = [*top, last]
-    if abs(coefficient) != 1 or not top:
-        top = [full(abs(coefficient) if bottom and not top else coefficient, (), like.dtype), *top]
+    if size != 1 or not top:
+        # The sign belongs to the constant, but -1 / x is written -(1 / x).
+        sign = -1 if is_negative and (top or not bottom) else 1
+        top, is_negative = [full(sign * size, (), like.dtype), *top], is_negative and sign > 0
     result = _all(mul, top)
     if bottom:
         result = div(result, _all(mul, bottom))
-    is_signed = constant_value(top[0]) == coefficient
-    return neg(result) if coefficient < 0 and not is_signed else result
+    return neg(result) if is_negative else result
 
 
 def _factors(powers: list[tuple[int, int]], atoms: Atoms, like: Node) -> list[Node]:
@@ -357,8 +364,7 @@ def _cost(root: Node, inputs: Set[Node]) -> int:
         if constant_value(node) is not None:
             continue
         total += _own_cost(node)
-        inside = node not in inputs and (node.op in ARITHMETIC or node.op is BROADCAST)
-        for argument in node.args if inside or node is root else ():
+        for argument in node.args if node not in inputs else ():
             if argument not in seen:
                 seen.add(argument)
                 stack.append(argument)

@@ -1,7 +1,7 @@
 """Rules as data, and matching of patterns.
 
-A pattern is an ordinary graph of scalars whose placeholders match any node; its constants match the same constant of any
-dtype and shape.  Operands of commutative operations match in both orders.  Knows no rule.
+A pattern is an ordinary graph of scalars whose placeholders match any node; its constants match the same constant of
+any dtype and shape.  Operands of commutative operations match in both orders.  Knows no rule.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Rule(NamedTuple):
     """`before` may be replaced by `after` where `when` (if any) holds for the bindings.
 
     A structural rule has a `function` instead of graphs: it gives the replacement of a node of `root`, or None, without
-    looking into nodes of the set that it is given; `before` and `after` are then text for a reader.
+    looking into nodes of the set that it is given; `before` and `after` are then text for a reader.  It may name an
+    operation that all nodes which it replaces have as an argument.
     """
 
     name: str
@@ -43,16 +44,17 @@ class Rule(NamedTuple):
     after: Node | str
     when: Condition | None = None
     function: Callable[[Node, Set[Node]], Node | None] | None = None
+    argument: Op | None = None
 
     def may_fit(self, arguments: tuple[Op, ...]) -> bool:
         """Whether the operations of a node's arguments allow the rule: what can be told without matching."""
         if self.function is not None:
-            return True
-        assert isinstance(self.before, Node) and self.root is not None
+            return self.argument is None or self.argument in arguments
+        assert isinstance(self.before, Node)
         wanted = self.before.args
         if all(map(_admits, wanted, arguments)):
             return True
-        return "commutative" in self.root.laws and all(map(_admits, wanted, reversed(arguments)))
+        return "commutative" in self.before.op.laws and all(map(_admits, wanted, reversed(arguments)))
 
     def apply(self, node: Node, opaque: Set[Node] = frozenset()) -> Node | None:
         """The replacement of a node, or None where the rule does not fit; patterns do not look into `opaque` nodes."""
@@ -66,7 +68,7 @@ class Rule(NamedTuple):
 
 
 def wildcard(label: str, dtype: str = F64) -> Node:
-    """A placeholder that matches anything; of dtype bool where a condition is asked for, else the dtype plays no part."""
+    """A placeholder that matches anything; bool where a condition is asked for, else the dtype plays no part."""
     return placeholder(label, Type(dtype))
 
 

@@ -22,6 +22,7 @@ from exprc.rewrite.rule import (
     Rule,
     wildcard,
 )
+from exprc.rewrite.terms import as_ratio
 
 X, Y = wildcard("x"), wildcard("y")
 C, D = wildcard("c"), wildcard("d")  # constants, where a condition says so
@@ -40,6 +41,13 @@ def _constants_meet(bindings: Bindings) -> bool:
         constant_value(bindings[w]) is None if w in (X, Y) else _is_moderate(constant_value(bindings[w]))
         for w in bindings
     )
+
+
+def _constants_divide(bindings: Bindings) -> bool:
+    """That, and the quotient is no fraction like 1/3, which reads better as it is."""
+    if not _constants_meet(bindings):
+        return False
+    return as_ratio(abs(float(constant_value(bindings[C]) or 0) / float(constant_value(bindings[D]) or 1))) is None
 
 
 def _is_moderate(value: float | None) -> bool:
@@ -78,12 +86,14 @@ IDENTITIES = (
     rule("minus_constant_factor", CLOSED_FORM, EXACT, neg(mul(C, X)), mul(neg(C), X), "the sign joins the constant",
          _constant_factor),
     rule("two_factors", SIMPLIFY, ROUNDING, mul(C, mul(D, X)), mul(mul(C, D), X),
-         "constants of moderate size meet; what passes the range of numbers between the two products does not", _constants_meet),
+         "constants of moderate size meet; what passes the range of numbers between the two products does not",
+         _constants_meet),
     rule("constant_first", SIMPLIFY, ROUNDING, mul(X, mul(C, Y)), mul(C, mul(X, Y)),
          "a constant of moderate size moves to the front; near the ends of the range of numbers one form may pass them",
          _constants_meet),
     rule("factor_over_constant", SIMPLIFY, ROUNDING, div(mul(C, X), D), mul(div(C, D), X),
-         "constants of moderate size meet; what passes the range of numbers before the division does not", _constants_meet),
+         "constants of moderate size meet; what passes the range of numbers before the division does not",
+         _constants_divide),
     rule("not_not", SIMPLIFY, EXACT, not_(not_(B)), B, "two negations cancel"),
     rule("not_equal", SIMPLIFY, EXACT, not_(eq(X, Y)), ne(X, Y), "one comparison"),
     rule("not_unequal", SIMPLIFY, EXACT, not_(ne(X, Y)), eq(X, Y), "one comparison"),
@@ -106,7 +116,8 @@ STABLE_FORMS = (
     rule("log1mexp_of_expm1", STABILIZE, IMPROVING, log(neg(expm1(X))), log1mexp(X),
          "expm1(x) is -1 where the logarithm of 1 - exp(x) is -exp(x)"),
     rule("log1p", STABILIZE, IMPROVING, log(add(1.0, X)), log1p(X), "1 + x loses the digits of a small x"),
-    rule("log1p_difference", STABILIZE, IMPROVING, log(sub(1.0, X)), log1p(neg(X)), "1 - x loses the digits of a small x"),
+    rule("log1p_difference", STABILIZE, IMPROVING, log(sub(1.0, X)), log1p(neg(X)),
+         "1 - x loses the digits of a small x"),
     rule("logaddexp", STABILIZE, IMPROVING, log(add(exp(X), exp(Y))), logaddexp(X, Y),
          "exp(x) overflows where the logarithm of the sum does not"),
     rule("expm1", STABILIZE, IMPROVING, sub(exp(X), 1.0), expm1(X), "exp(x) - 1 cancels near 0"),
@@ -129,5 +140,6 @@ STABLE_FORMS = (
 
 # Atoms of the closed form: what a function of -x is in terms of the function of x.
 REFLECTIONS = (
-    rule("reflect_sigmoid", CLOSED_FORM, ROUNDING, sigmoid(neg(X)), sub(1.0, sigmoid(X)), "sigmoid(-x) is 1 - sigmoid(x)"),
+    rule("reflect_sigmoid", CLOSED_FORM, ROUNDING, sigmoid(neg(X)), sub(1.0, sigmoid(X)),
+         "sigmoid(-x) is 1 - sigmoid(x)"),
 )  # fmt: skip

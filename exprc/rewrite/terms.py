@@ -143,7 +143,7 @@ def atoms_of(monomials: Iterable[Monomial]) -> set[int]:
 
 
 def tidy(value: float) -> float:
-    """The decimal number of few digits that a coefficient was meant to be, where it is within two ulp: 0.1 * 3 is 0.3."""
+    """The decimal number of few digits that a coefficient was meant to be, within two ulp: 0.1 * 3 is 0.3."""
     short = float(f"{value:.13g}")
     return short if abs(short - value) <= 5e-16 * abs(value) else value
 

@@ -133,7 +133,7 @@ VIEWS = (
 # Rules for every elementwise operation.
 ELEMENTWISE_RULES = (
     Rule("spread_later", STRUCTURE, EXACT, "work on fewer entries", None,
-         "f(broadcast(x))", "broadcast(f(x))", function=spread_later),
+         "f(broadcast(x))", "broadcast(f(x))", function=spread_later, argument=BROADCAST),
     Rule("sign_of_argument", STRUCTURE, EXACT, "f is odd or even", None,
-         "f(-x)", "-f(x) or f(x)", function=sign_of_argument),
+         "f(-x)", "-f(x) or f(x)", function=sign_of_argument, argument=NEG),
 )  # fmt: skip

@@ -131,7 +131,7 @@ def _in_registers(node: Node, base: Node, access: Access, scope: Scope) -> bool:
     own, other = scope.reads.domains[node], scope.reads.domains[base]
     if own.extents != other.extents or scope.homes[node].axis != scope.homes[base].axis:
         return False
-    return all([index.only_variable == i for i, index in enumerate(access.map.indices)])
+    return all(index.only_variable == i for i, index in enumerate(access.map.indices))
 
 
 def _assign_steps(nodes: Sequence[Node], edges: Mapping[Node, list[Edge]]) -> dict[Node, int]:

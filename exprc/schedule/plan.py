@@ -19,10 +19,12 @@ from exprc.schedule.kernel import (
     WORKSPACE,
     Buffer,
     Kernel,
+    Nest,
     Plan,
     Requirement,
     Statement,
     Stream,
+    statements_of,
 )
 from exprc.schedule.loops import special_statements
 from exprc.schedule.nests import Scope, build_statements, copy_nest
@@ -31,7 +33,7 @@ from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_size
 
 PRODUCT_BLOCK, FLAT_BLOCK = 64, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
-MOST_STATEMENTS = 4  # in a kernel that runs once: code generation is superlinear in the size of a function
+MOST_INSTRUCTIONS = 700  # of a kernel that runs once: code generation is superlinear in the size of a function
 
 
 def make_plan(
@@ -91,7 +93,8 @@ class _Builder:
         found = [k for number, phase in enumerate(self.phases.phases) for k in self._kernels(number, phase, crossing)]
         if self.copies:
             scope = self._scope(None)
-            body: list[Statement] = [copy_nest(self.reads.accesses[n], n.shape, place, scope) for n, place in self.copies]
+            accesses = self.reads.accesses
+            body: list[Statement] = [copy_nest(accesses[n], n.shape, place, scope) for n, place in self.copies]
             found.append(Kernel("copy_results", None, (), (), tuple(body)))
         return found
 
@@ -127,10 +130,10 @@ class _Builder:
         scope = self._scope(stream)
         body = build_statements(phase.nodes, scope, crossing)
         name = f"kernel{number}"
-        if stream is not None or len(body) <= MOST_STATEMENTS:
+        if stream is not None:
             return [Kernel(name, stream, tuple(scope.tiles), tuple(scope.accumulators), tuple(body))]
-        parts = [body[k : k + MOST_STATEMENTS] for k in range(0, len(body), MOST_STATEMENTS)]
-        return [Kernel(f"{name}_{k}", None, (), (), tuple(part)) for k, part in enumerate(parts)]
+        parts = _cut(body)
+        return [Kernel(f"{name}_{k}" if len(parts) > 1 else name, None, (), (), part) for k, part in enumerate(parts)]
 
     def _crossing(self) -> frozenset[Node]:
         """The nodes whose values are read in another kernel than the one that makes them, or returned."""
@@ -146,6 +149,20 @@ class _Builder:
             if isinstance(base, Node):
                 found.add(base)
         return frozenset(node for node in found if computes(node) or node in self.targets)
+
+
+def _cut(body: Sequence[Statement]) -> list[tuple[Statement, ...]]:
+    """Statements in parts of bounded size, and each at least in one."""
+    parts: list[list[Statement]] = [[]]
+    size = 0
+    for statement in body:
+        own = sum(len(inner.body) for inner in statements_of((statement,)) if isinstance(inner, Nest))
+        if parts[-1] and size + own > MOST_INSTRUCTIONS:
+            parts.append([])
+            size = 0
+        parts[-1].append(statement)
+        size += own
+    return [tuple(part) for part in parts]
 
 
 def _stores_itself(node: Node, targets: dict[Node, list[Place]], reads: Reads, phases: Phases) -> bool:

@@ -44,7 +44,6 @@ from exprc.schedule.show import show_statement, show_write
 NUMBERS = FLOATS | INTEGERS
 COMBINES = {"add": NUMBERS, "mul": NUMBERS, "and": {BOOL}, "or": {BOOL}, "max": {*DTYPES}, "min": {*DTYPES}}
 RELATIONS = frozenset(("==", "!=", "<=", "<", ">=", ">"))
-WORDS = frozenset(("load", "constant", "index", "masked"))  # the text form has no operations of these names
 
 
 Entry: TypeAlias = tuple[str, tuple[Affine, ...]]
@@ -250,7 +249,7 @@ def _is_literal(constant: Constant) -> bool:
 
 def _verify_apply(apply: Apply, dtypes: list[str], where: str) -> None:
     op = apply.op
-    _expect(op.kind == ELEMENTWISE and op.name not in WORDS, where, f"{op.name} is not elementwise")
+    _expect(op.kind == ELEMENTWISE, where, f"{op.name} is not elementwise")
     _expect(all(0 <= number < len(dtypes) for number in apply.args), where, "an operand is not before it")
     try:
         type_ = op.infer(tuple(Type(dtypes[number]) for number in apply.args), apply.attrs)
