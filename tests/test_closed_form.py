@@ -29,10 +29,10 @@ from exprc.rewrite.fold import fold
 from exprc.rewrite.polynomial import collect
 from exprc.rewrite.rules import REFLECTIONS
 
-N = dim("n")
+N, M = dim("n"), dim("m")
 DIMS = {"n": 7}
 NOTHING: frozenset[Node] = frozenset()
-CONSTANTS = (0.0, 0.5, 1.0, -1.0, 2.0, 3.0, 0.1, -0.75, 1e20, -1e-20)
+CONSTANTS = (0.0, 0.5, 1.0, -1.0, 2.0, 3.0, 0.1, -0.75, 1e5, -1e-5)
 
 
 def leaf(name: str, dtype: str = "f64", shape: tuple[Any, ...] = (N,)) -> Node:
@@ -143,6 +143,9 @@ ONE_WAY = [
     (ops.sub(ops.mul(-2.0, X), ops.mul(2.0, Y)), ops.mul(-2.0, ops.add(X, Y))),
     (ops.div(ops.mul(Y, ops.cast(ops.size(2 * N), "f64")), ops.mul(2.0, ops.cast(ops.size(N * N), "f64"))),
      ops.div(Y, ops.cast(ops.size(N), "f64"))),
+    (ops.div(ops.div(ops.add(Y, Y), ops.cast(ops.size(N * M), "f64")), 2.0), ops.div(Y, ops.cast(ops.size(N * M), "f64"))),
+    (ops.mul(ops.cast(ops.size(N), "f64"), ops.mul(2.0, ops.mul(Y, ops.cast(ops.size(3 * N * M), "f64")))),
+     ops.mul(ops.mul(ops.mul(6.0, ops.cast(ops.size(M), "f64")), ops.power(ops.cast(ops.size(N), "f64"), 2)), Y)),
     (ops.sub(ops.mul(Y, ops.sigmoid(ops.neg(X))), ops.mul(ops.sub(1.0, Y), ops.sigmoid(X))), ops.sub(Y, ops.sigmoid(X))),  # noqa: E501
     (ops.sub(ops.div(Y, X), ops.div(ops.sub(1.0, Y), ops.sub(1.0, X))),
      ops.div(ops.sub(Y, X), ops.mul(X, ops.sub(1.0, X)))),

@@ -37,7 +37,8 @@ class Atoms(NamedTuple):
     """The atoms of a region by number.
 
     `sums` are those that are polynomials themselves, with the number of each such polynomial in `known`; `sizes` those
-    that are sizes; `held` the atoms inside of those that are arithmetic; `needed` those that a new form has to keep.
+    that are sizes, `products` what the program multiplies of them; `held` the atoms inside of those that are arithmetic;
+    `needed` those that a new form has to keep.
     """
 
     nodes: list[Node]
@@ -45,6 +46,7 @@ class Atoms(NamedTuple):
     sums: dict[int, Polynomial]
     known: dict[frozenset[tuple[Monomial, float]], int]
     sizes: dict[int, Size]
+    products: set[Monomial]
     held: dict[int, set[int]]
     needed: set[int]
 
@@ -92,7 +94,7 @@ def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node 
     inputs = frozenset(_plain(a) for inner in nodes for a in inner.args if a not in inside)
     best, best_cost = None, _cost(node, inputs)
     for multiply_out in (True, False):
-        atoms = Atoms([], {}, {}, {}, {}, {}, set())
+        atoms = Atoms([], {}, {}, {}, {}, set(), {}, set())
         found = _without_roots(_expand(_Region(nodes, inputs, reflections, multiply_out), atoms), atoms)
         for polynomial, over in _forms(found, atoms):
             if not atoms.keeps_all(polynomial, over):
@@ -226,7 +228,10 @@ def _size_terms(size: Size, node: Node, atoms: Atoms) -> Polynomial:
         atoms.sizes[number] = one
         powers.append((number, exponent))
     known = terms.constant(float(coefficient))
-    return terms.multiplied(known, {tuple(sorted(powers)): 1.0}) or terms.atom(atoms.number(node)) if known else {}
+    if known is None:
+        return terms.atom(atoms.number(node))
+    atoms.products.add(tuple(sorted(powers)))
+    return {tuple(sorted(powers)): float(coefficient)}
 
 
 def _combine(node: Node, arguments: list[Polynomial], atoms: Atoms) -> Polynomial | None:
@@ -338,15 +343,18 @@ def _product(monomial: Monomial, coefficient: float, last: Node | None, atoms: A
 
 
 def _factors(powers: list[tuple[int, int]], atoms: Atoms, like: Node) -> list[Node]:
-    """The powers, scalars first; what is a product of sizes is one size."""
-    sizes = [atoms.sizes[number] for number, exponent in powers if number in atoms.sizes for _ in range(exponent)]
-    nodes = [
-        atoms.nodes[number] if exponent == 1 else power(atoms.nodes[number], exponent)
-        for number, exponent in powers
-        if number not in atoms.sizes
-    ]
+    """The powers, scalars first; sizes that were one product stay one, others could pass the range of integers."""
+    sizes = tuple((number, exponent) for number, exponent in powers if number in atoms.sizes)
+    if sizes in atoms.products:
+        size = product(tuple(atoms.sizes[number] for number, exponent in sizes for _ in range(exponent)))
+        nodes = [cast(leaves.size(size), like.dtype)]
+        powers = [(number, exponent) for number, exponent in powers if number not in atoms.sizes]
+    else:
+        nodes = []
+    for number, exponent in powers:
+        nodes.append(atoms.nodes[number] if exponent == 1 else power(atoms.nodes[number], exponent))
     nodes.sort(key=lambda node: bool(node.shape))
-    return [cast(leaves.size(product(tuple(sizes))), like.dtype), *nodes] if sizes else nodes
+    return nodes
 
 
 def _all(combine: Callable[[Node, Node], Node], nodes: list[Node]) -> Node:

@@ -1,8 +1,7 @@
 """Runs plans on NumPy arrays: the meaning of kernels, and the oracle of everything lowered.
 
-Results are the bits of the compiled code: operations run as their scalar programs, sums in the order of `sums`.  Every
-entry that is read or written must exist, and must have been written by an earlier kernel or in the same block before it
-is read.  Must not know targets.
+Results are the bits of the compiled code: operations run as their scalar programs, sums in the order of `sums`.  Must
+not know targets.
 """
 
 from __future__ import annotations
@@ -11,15 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import InternalError
-from exprc.ir.index import Affine, Guard, Quotient
-from exprc.ir.sizes import Size
 from exprc.ir.types import BYTES, FLOATS
 from exprc.scalar.builder import Builder, reachable
 from exprc.scalar.evaluate import NUMPY_NAMES, evaluate
 from exprc.schedule.kernel import (
     Accumulator,
     Apply,
-    Buffer,
     Check,
     Constant,
     IndexValue,
@@ -35,6 +31,7 @@ from exprc.schedule.kernel import (
     chunk_length,
     chunk_limit,
 )
+from exprc.schedule.machine import Machine, Variables
 from exprc.schedule.show import show_statement, show_write
 from exprc.schedule.sums import combined, neutral, order_of, reduced, running_dtype
 
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 1 << 18  # of a nest at once; more are done by parts of its first axis
 BAD_SIZE, REQUIREMENT = 1, 3
-Variables = Mapping[str | Quotient, Any]
 
 
 class Fault(Exception):
@@ -61,7 +57,7 @@ def interpret(plan: Plan, arguments: Mapping[str, Array], dims: Mapping[str, int
     import numpy as np
 
     _require(plan, dims)
-    machine = _Machine(dims)
+    machine = Machine(dims)
     with np.errstate(all="ignore"):
         for buffer in plan.arguments:
             machine.take(buffer, arguments[buffer.name])
@@ -99,114 +95,10 @@ class _Body(NamedTuple):
     sources: tuple[tuple[int, ...], ...]
 
 
-class _Machine:
-    """Memory, sizes and the clock of a run.
-
-    `written` holds for each entry when it was written, 0 for never.  The clock moves on with every block; `since` is
-    its state before the kernel at hand, all of whose blocks may run at the same time.
-    """
-
-    def __init__(self, dims: Mapping[str, int]) -> None:
-        self.dims = dims
-        self.arrays: dict[str, Array] = {}
-        self.written: dict[str, Array] = {}
-        self.clock = self.since = 1
-        self._sizes: dict[Size, int] = {}
-        self._bodies: dict[int, _Body] = {}
-
-    def declare(self, buffer: Buffer) -> None:
-        """Memory that nothing has been written to."""
-        import numpy as np
-
-        shape = tuple(map(self.size, buffer.shape))
-        self.arrays[buffer.name] = np.zeros(shape, NUMPY_NAMES[buffer.dtype])
-        self.written[buffer.name] = np.zeros(shape, np.int64)
-
-    def take(self, buffer: Buffer, given: Array) -> None:
-        """The memory of an argument."""
-        self.declare(buffer)
-        expected = self.arrays[buffer.name]
-        if given.dtype != expected.dtype or given.shape != expected.shape:
-            raise InternalError(f"{buffer.name} is {given.dtype}{list(given.shape)}, not {buffer}")
-        self.fill(buffer.name, given)
-
-    def fill(self, name: str, value: Any) -> None:
-        """Overwrites a whole buffer."""
-        self.arrays[name][...] = value
-        self.written[name][...] = self.clock
-
-    def size(self, size: Size) -> int:
-        """The value of a size."""
-        if size not in self._sizes:
-            self._sizes[size] = size.evaluate(self.dims)
-        return self._sizes[size]
-
-    def index(self, affine: Affine, variables: Variables) -> Any:
-        """The value of an index expression: an integer, or an array where variables are arrays."""
-        quotients: list[Quotient] = []
-        pending = [affine]
-        while pending:
-            inner = [variable for variable, _ in pending.pop().terms if isinstance(variable, Quotient)]
-            quotients += inner
-            pending += [quotient.numerator for quotient in inner]
-        known = dict(variables)
-        for quotient in reversed(quotients):
-            known[quotient] = self._linear(quotient.numerator, known) // (self.size(quotient.divisor) or 1)
-        return self._linear(affine, known)
-
-    def _linear(self, affine: Affine, variables: Variables) -> Any:
-        total: Any = self.size(affine.constant)
-        for variable, coefficient in affine.terms:
-            total = total + self.size(coefficient) * variables[variable]  # type: ignore[index]
-        return total
-
-    def holds(self, guards: tuple[Guard, ...], variables: Variables) -> Any:
-        """Where all guards hold."""
-        import numpy as np
-
-        total: Any = np.True_
-        for guard in guards:
-            position = self.index(guard.position, variables)
-            total = total & (position >= 0) & (position < self.size(guard.extent)) & (position % guard.step == 0)
-        return total
-
-    def entries(self, name: str, index: tuple[Affine, ...], variables: Variables, where: Any) -> tuple[Any, ...]:
-        """The indices of entries, which must exist `where` that is true; zero elsewhere."""
-        import numpy as np
-
-        shape = self.arrays[name].shape
-        found = []
-        for position, (affine, extent) in enumerate(zip(index, shape, strict=True)):
-            value = np.asarray(self.index(affine, variables))
-            if np.any(((value < 0) | (value >= extent)) & where):
-                raise InternalError(f"index {position} of {name}{list(shape)} reaches {value.min()} to {value.max()}")
-            found.append(np.where(where, value, 0))
-        return tuple(np.broadcast_arrays(*found)) if found else ()
-
-    def read(self, name: str, entries: tuple[Any, ...], where: Any) -> Array:
-        """Entries that have been written, zero `where` not."""
-        import numpy as np
-
-        if not np.any(where):
-            return np.zeros((), self.arrays[name].dtype)
-        times = self.written[name][entries]
-        if np.any(((times == 0) | (times > self.since) & (times != self.clock)) & where):
-            raise InternalError(f"an entry of {name} is read that nothing wrote before")
-        zero = self.arrays[name].dtype.type(0)
-        found: Array = np.where(where, self.arrays[name][entries], zero)
-        return found
-
-    def body(self, nest: Nest) -> _Body:
-        """The body of a nest, made once."""
-        if id(nest) not in self._bodies:
-            self._bodies[id(nest)] = _make_body(nest)
-        return self._bodies[id(nest)]
-
-
 # ---- kernels
 
 
-def _run_kernel(machine: _Machine, kernel: Kernel) -> None:
+def _run_kernel(machine: Machine, kernel: Kernel) -> None:
     import numpy as np
 
     machine.since = machine.clock
@@ -237,14 +129,14 @@ def _run_kernel(machine: _Machine, kernel: Kernel) -> None:
     assert all(np.all(machine.written[a.target]) for a in kernel.accumulators)
 
 
-def _entries(machine: _Machine, accumulator: Accumulator) -> int:
+def _entries(machine: Machine, accumulator: Accumulator) -> int:
     count = 1
     for size in accumulator.buffer.shape:
         count *= machine.size(size)
     return count
 
 
-def _start_chunk(machine: _Machine, kernel: Kernel) -> None:
+def _start_chunk(machine: Machine, kernel: Kernel) -> None:
     for tile in kernel.tiles:
         machine.declare(tile)
     for accumulator in kernel.accumulators:
@@ -263,7 +155,7 @@ def _combine_chunks(kernel: Kernel, partials: list[list[Array]]) -> None:
         stride *= 2
 
 
-def _run_statements(machine: _Machine, body: tuple[Statement, ...], variables: Variables) -> None:
+def _run_statements(machine: Machine, body: tuple[Statement, ...], variables: Variables) -> None:
     """Statements in order; those of loops by a stack of what is still to be done."""
     pending: list[Iterator[tuple[Statement, Variables]]] = [iter([(s, variables) for s in body])]
     while pending:
@@ -279,7 +171,7 @@ def _run_statements(machine: _Machine, body: tuple[Statement, ...], variables: V
                 raise InternalError(f"{show_statement(statement)}: {error}") from None
 
 
-def _turns(machine: _Machine, loop: Loop, variables: Variables) -> Iterator[tuple[Statement, Variables]]:
+def _turns(machine: Machine, loop: Loop, variables: Variables) -> Iterator[tuple[Statement, Variables]]:
     turns = range(machine.index(loop.extent, variables))
     for turn in reversed(turns) if loop.reverse else turns:
         inside = {**variables, loop.variable: turn}
@@ -287,7 +179,7 @@ def _turns(machine: _Machine, loop: Loop, variables: Variables) -> Iterator[tupl
             yield statement, inside
 
 
-def _run_statement(machine: _Machine, statement: Statement, variables: Variables) -> None:
+def _run_statement(machine: Machine, statement: Statement, variables: Variables) -> None:
     import numpy as np
 
     if isinstance(statement, Nest):
@@ -305,6 +197,13 @@ def _run_statement(machine: _Machine, statement: Statement, variables: Variables
 
 
 # ---- nests
+
+
+def _body_of(machine: Machine, nest: Nest) -> _Body:
+    """The body of a nest, made once in a run."""
+    body: _Body = machine.made.get(id(nest)) or _make_body(nest)
+    machine.made[id(nest)] = body
+    return body
 
 
 def _make_body(nest: Nest) -> _Body:
@@ -338,7 +237,7 @@ def _sources(nest: Nest, write: Write, builder: Builder, value: int, uses: int) 
     return args if fused else (value,)
 
 
-def _run_nest(machine: _Machine, nest: Nest, variables: Variables) -> None:
+def _run_nest(machine: Machine, nest: Nest, variables: Variables) -> None:
     extents = [max(machine.index(axis.extent, variables), 0) for axis in nest.axes]
     points = 1
     for extent in extents:
@@ -352,7 +251,7 @@ def _run_nest(machine: _Machine, nest: Nest, variables: Variables) -> None:
         _run_points(machine, nest, variables, [first, *map(range, extents[1:])])
 
 
-def _run_points(machine: _Machine, nest: Nest, variables: Variables, ranges: list[range]) -> None:
+def _run_points(machine: Machine, nest: Nest, variables: Variables, ranges: list[range]) -> None:
     """All points at once: every value is an array with an axis for each of the nest, of length 1 where it does not
     depend on it."""
     import numpy as np
@@ -361,7 +260,7 @@ def _run_points(machine: _Machine, nest: Nest, variables: Variables, ranges: lis
     inside = dict(variables)
     for position, (axis, numbers) in enumerate(zip(nest.axes, ranges, strict=True)):
         inside[axis.name] = np.arange(numbers.start, numbers.stop).reshape([-1] + [1] * (len(shape) - position - 1))
-    body = machine.body(nest)
+    body = _body_of(machine, nest)
     values = _evaluate(machine, nest, body, inside, shape)
     kept = sum(axis.name not in nest.reduced for axis in nest.axes)
     outer = dict(variables)
@@ -382,7 +281,7 @@ def _run_points(machine: _Machine, nest: Nest, variables: Variables, ranges: lis
 
 
 def _evaluate(
-    machine: _Machine, nest: Nest, body: _Body, variables: Variables, shape: tuple[int, ...]
+    machine: Machine, nest: Nest, body: _Body, variables: Variables, shape: tuple[int, ...]
 ) -> dict[int, Array]:
     import numpy as np
 
@@ -405,7 +304,7 @@ def _evaluate(
     return dict(zip(body.outputs, evaluate(body.builder, body.outputs, inputs), strict=True))
 
 
-def _expect_apart(machine: _Machine, load: Load, write: Write, variables: Variables) -> None:
+def _expect_apart(machine: Machine, load: Load, write: Write, variables: Variables) -> None:
     """What a nest reads and writes: one entry at each point, or none in common."""
     import numpy as np
 
@@ -421,7 +320,7 @@ def _expect_apart(machine: _Machine, load: Load, write: Write, variables: Variab
         raise InternalError(f"entries of {load.buffer} are read and written at different points")
 
 
-def _store(machine: _Machine, nest: Nest, write: Write, value: Array, variables: Variables) -> None:
+def _store(machine: Machine, nest: Nest, write: Write, value: Array, variables: Variables) -> None:
     """Replaces entries by the values at all points, or combines them."""
     import numpy as np
 
