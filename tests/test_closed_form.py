@@ -143,7 +143,8 @@ ONE_WAY = [
     (ops.sub(ops.mul(-2.0, X), ops.mul(2.0, Y)), ops.mul(-2.0, ops.add(X, Y))),
     (ops.div(ops.mul(Y, ops.cast(ops.size(2 * N), "f64")), ops.mul(2.0, ops.cast(ops.size(N * N), "f64"))),
      ops.div(Y, ops.cast(ops.size(N), "f64"))),
-    (ops.div(ops.div(ops.add(Y, Y), ops.cast(ops.size(N * M), "f64")), 2.0), ops.div(Y, ops.cast(ops.size(N * M), "f64"))),
+    (ops.div(ops.div(ops.add(Y, Y), ops.cast(ops.size(N * M), "f64")), 2.0),
+     ops.div(Y, ops.cast(ops.size(N * M), "f64"))),
     (ops.sub(ops.mul(Y, ops.sigmoid(ops.neg(X))), ops.mul(ops.sub(1.0, Y), ops.sigmoid(X))), ops.sub(Y, ops.sigmoid(X))),  # noqa: E501
     (ops.sub(ops.div(Y, X), ops.div(ops.sub(1.0, Y), ops.sub(1.0, X))),
      ops.div(ops.sub(Y, X), ops.mul(X, ops.sub(1.0, X)))),

@@ -12,7 +12,10 @@ BERNOULLI = "loss E = -sum(y * log(mu) + (1 - y) * log(1 - mu))\n"
 FORMS = {
     "manual": ("eta = X @ w\nmu = sigmoid(eta)\n" + BERNOULLI, ["dE/dw = X' @ (mu - y)"]),
     "renamed": ("p = sigmoid(X @ w)\nloss L = -sum(y * log(p) + (1 - y) * log(1 - p))\n", ["dL/dw = X' @ (p - y)"]),
-    "reordered": ("mu = sigmoid(X @ w)\nloss E = -sum((1 - y) * log(1 - mu) + log(mu) * y)\n", ["dE/dw = X' @ (mu - y)"]),
+    "reordered": (
+        "mu = sigmoid(X @ w)\nloss E = -sum((1 - y) * log(1 - mu) + log(mu) * y)\n",
+        ["dE/dw = X' @ (mu - y)"],
+    ),
     "weights": (
         "input c : f64[n]\nmu = sigmoid(X @ w)\nloss E = -sum(c * (y * log(mu) + (1 - y) * log(1 - mu)))\n",
         ["dE/dw = X' @ (c * (mu - y))"],
