@@ -37,7 +37,8 @@ class Atoms(NamedTuple):
     """The atoms of a region by number.
 
     `sums` are those that are polynomials themselves, with the number of each such polynomial in `known`; `sizes` those
-    that are sizes, `products` what the program multiplies of them; `held` the atoms inside of those that are arithmetic;
+    that are sizes, `products` what the program multiplies of them; `held` the atoms inside of those that are
+    arithmetic;
     `needed` those that a new form has to keep.
     """
 
