@@ -69,7 +69,7 @@ def page(setting: Setting, measured: Sequence[Measured], cold: dict[str, list[fl
     problems = dict.fromkeys(f"- {m.peer}, {m.workload} {m.case} {m.dtype}: {m.problem}" for m in measured if m.problem)
     problems |= dict.fromkeys(f"- {peer} is not installed" for peer in setting.absent)
     if problems:
-        parts += ["## What did not run\n", "\n".join(problems) + "\n"]
+        parts += ["## Remarks\n", "\n".join(problems) + "\n"]
     return "\n".join(parts)
 
 

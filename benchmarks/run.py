@@ -190,7 +190,7 @@ def _problem(prepared: dict[str, Any], answers: list[dict[str, Any]], dtype: str
     if prepared["error"] > BOUNDS[dtype]:
         return f"error {prepared['error']:.1e} is over the bound {BOUNDS[dtype]:.0e}"
     busiest = max((answer["processor"] for answer in answers), default=0.0)
-    return f"used {busiest:.2f} processors" if busiest > 1.25 else ""
+    return f"used up to {busiest:.2f} processors at once" if busiest > 1.25 else ""
 
 
 def show(found: Measured) -> None:
