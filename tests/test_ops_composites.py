@@ -133,6 +133,10 @@ SPELLINGS: dict[str, tuple[dict[str, Any], Callable[..., np.ndarray]]] = {
     "flatten": ({"x": leaf("x", (M, N))}, lambda x: x.ravel()),
     "broadcast_to": ({"x": leaf("x", (M, N)), "sizes": (4, M, N)}, lambda x: np.broadcast_to(x, (4, 2, 3))),
     "flip": ({"x": leaf("x", (M, N)), "axis": -1}, lambda x: x[:, ::-1]),
+    "outer": (
+        {"x": ops.reshape(leaf("x", (M, N)), (M * N,)), "y": ops.reshape(leaf("x", (M, N)), (M * N,))},
+        lambda x: np.outer(x, x),
+    ),
 }
 
 

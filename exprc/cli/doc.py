@@ -32,6 +32,7 @@ TITLES = {
     LEAF: "Arrays",
     VIEW: "Arrays",
     OPAQUE: "Linear algebra",
+    CONTRACT: "Linear algebra",
     DERIVATIVE: "Derivatives",
 }
 _FLOAT_INPUT = re.compile(rf"\binput (?=\w+ : (?:{'|'.join(FLOATS)})\b)")

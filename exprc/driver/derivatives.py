@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from exprc.driver.pipeline import Compilation, definition_names
 from exprc.driver.requests import refuse_wrong_loss
-from exprc.ir.node import Node
 from exprc.printing import print_formula
 
 
@@ -23,16 +22,10 @@ def print_derivatives(state: Compilation) -> str:
         for declaration, gradient in zip(entry.wrt, entry.gradients):
             if options.wrt and declaration.name not in options.wrt:
                 continue
-            own = _without(names, entry.definition.name)
-            formula = print_formula(gradient, own, taken)
+            formula = print_formula(gradient, names, taken)
             shape = f" : {gradient.type}" if options.sizes else ""
             lines.append(f"d{entry.definition.name}/d{declaration.name} = {formula.text}{shape}")
             lines += [f"    where {name} = {text}" for name, text in formula.parts]
             if formula.omitted:
                 lines.append(f"    … and {formula.omitted} more")
     return "\n".join(lines) + "\n"
-
-
-def _without(names: dict[Node, str], name: str) -> dict[Node, str]:
-    """The names without that of the loss itself, unless it is what the derivative speaks of."""
-    return {node: known for node, known in names.items() if known != name or node.args}

@@ -13,7 +13,7 @@ from exprc.ir.op import CONTRACT, Op, TypeRuleError
 from exprc.ir.sizes import ONE, Size
 from exprc.ir.types import BOOL, Type
 from exprc.ops.reductions import sum_
-from exprc.ops.table import XY, Value, common_shape, expect_count, promote_all, register
+from exprc.ops.table import XY, Value, common_shape, expect_count, promote_all, register, spelling
 from exprc.ops.views import squeeze
 
 PRODUCT = 6
@@ -44,6 +44,14 @@ def matmul(x: Value, y: Value) -> Node:
     b, right = _label_batch(b, shared, batch, "xb" if b.type.rank > 1 else "x")
     out = batch + ("a" if "a" in left else "") + ("b" if "b" in right else "")
     return contract(a, b, left, right, out)
+
+
+def outer(x: Value, y: Value) -> Node:
+    """All products of an entry of a vector and one of another."""
+    a, b = promote_all([x, y], "number")
+    if a.type.rank != 1 or b.type.rank != 1:
+        raise TypeRuleError(f"outer needs two vectors, not {a.type} and {b.type}")
+    return contract(a, b, "a", "b", "ab")
 
 
 def _label_batch(x: Node, shared: tuple[Size, ...], batch: str, own: str) -> tuple[Node, str]:
@@ -99,3 +107,6 @@ CONTRACT_OP = register(
        signature=XY, build=matmul, infix="@", precedence=PRODUCT, latex="#1 #2", cost=2,
        example="input X : f64[2, 3]; input w : f64[3]; output r = X @ w")
 )  # fmt: skip
+
+spelling("outer", "all products of the entries of two vectors, a matrix", XY, outer,
+         example="input x : f64[2]; input y : f64[3]; output r = outer(x, y)")  # fmt: skip

@@ -61,6 +61,8 @@ class Rule(NamedTuple):
         if self.function is not None:
             return self.function(node, opaque)
         assert isinstance(self.before, Node) and isinstance(self.after, Node)
+        if not has_form(self.before, node):
+            return None
         for bindings in matches(self.before, node, {}, opaque):
             if self.when is None or self.when(bindings):
                 return instantiate(self.after, bindings, node)
@@ -70,6 +72,19 @@ class Rule(NamedTuple):
 def wildcard(label: str, dtype: str = F64) -> Node:
     """A placeholder that matches anything; bool where a condition is asked for, else the dtype plays no part."""
     return placeholder(label, Type(dtype))
+
+
+def has_form(pattern: Node, node: Node) -> bool:
+    """The quick test: whether a node has the operations and numbers of a pattern, whatever placeholders stand for."""
+    if pattern.op is leaves.PLACEHOLDER:
+        return True
+    if pattern.op is leaves.CONSTANT:
+        return _is_same_number(constant_value(pattern), constant_value(node))
+    if pattern.op is not node.op:
+        return False
+    if all(map(has_form, pattern.args, node.args)):
+        return True
+    return "commutative" in node.op.laws and all(map(has_form, pattern.args, reversed(node.args)))
 
 
 def matches(pattern: Node, node: Node, bindings: Bindings, opaque: Set[Node]) -> Iterator[Bindings]:
