@@ -33,7 +33,7 @@ from exprc.package.names import c_name, check_model_name, python_name, symbols
 from exprc.rewrite import Settings, expand_composites, simplify
 from exprc.rewrite.rule import STABILIZE
 from exprc.schedule import kernel
-from exprc.schedule.plan import make_plan
+from exprc.schedule.plan import beginning, make_plan
 
 
 def make_interface(state: Compilation) -> Interface:
@@ -72,10 +72,14 @@ def make_plans(state: Compilation, interface: Interface) -> tuple[kernel.Plan, .
     for entry, callable_ in zip(state.entries, interface.callables):
         value, *gradients = _final_forms((entry.value, *entry.gradients))
         outputs = [(callable_.results[0].name, value)]
-        plans.append(_plan(callable_.symbol, outputs, callable_, interface, model, lines))
+        whole = part = None
         if callable_.gradient:
-            outputs += [(result.name, node) for result, node in zip(callable_.gradient.results, gradients)]
-            plans.append(_plan(callable_.gradient.symbol, outputs, callable_, interface, model, lines))
+            further = [(result.name, node) for result, node in zip(callable_.gradient.results, gradients)]
+            whole = _plan(callable_.gradient.symbol, [*outputs, *further], callable_, interface, model, lines)
+            part = beginning(whole, callable_.symbol, f"out_{callable_.results[0].name}")
+        plans.append(part or _plan(callable_.symbol, outputs, callable_, interface, model, lines))
+        if whole:
+            plans.append(whole)
     return tuple(plans)
 
 
@@ -133,7 +137,7 @@ def _start(declaration: Declaration) -> float | None:
 
 def _callable(entry: Entry, names: tuple[str, str], model: Model) -> Callable:
     definition = entry.definition
-    arguments = tuple(d.name for d in model.declarations if d in entry.inputs)
+    arguments = tuple(d.name for d in entry.inputs)
     used = _dims_of((entry.value, *entry.gradients))
     for declaration in entry.inputs:
         used |= _dims_of((declaration.node,))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
+from weakref import KeyedRef
 
-from exprc.ir.op import Op
+from exprc.ir.op import PROJECT, Op
 from exprc.ir.types import Type
 
 
@@ -53,21 +53,28 @@ class Function(NamedTuple):
 
 
 # Interning is invisible but for identity: an entry lives as long as its node does.
-_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_interned: dict[tuple[Any, ...], KeyedRef[tuple[Any, ...], Node]] = {}
 
 
 def make(op: Op, args: tuple[Node, ...] = (), attrs: tuple[Any, ...] = ()) -> Node:
     """The node of `op` with these arguments and attributes; its type rule is asked once, at the first making."""
     key = (op, args, attrs)
-    found = _interned.get(key)
+    reference = _interned.get(key)
+    found = reference() if reference is not None else None
     if found is not None:
         return found
-    inferred = op.infer(tuple(arg.type for arg in args), attrs) if op.kind != "project" else op.infer(args, attrs)
+    inferred = op.infer(args if op.kind == PROJECT else tuple([arg.types[0] for arg in args]), attrs)
     node = object.__new__(Node)
     node.op, node.args, node.attrs, node.kind = op, args, attrs, op.kind
     node.types = inferred if isinstance(inferred, tuple) else (inferred,)
-    _interned[key] = node
+    _interned[key] = KeyedRef(node, _forget, key)
     return node
+
+
+def _forget(reference: KeyedRef[tuple[Any, ...], Node]) -> None:
+    """Removes the entry of a node that is no more, unless an equal one has taken its place."""
+    if _interned.get(reference.key) is reference:
+        del _interned[reference.key]
 
 
 def toposort(roots: Iterable[Node]) -> list[Node]:

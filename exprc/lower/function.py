@@ -20,17 +20,20 @@ LARGEST_BYTES = "1152921504606846976.0"  # 2^60: nothing that is computed from s
 _COMPARE = {"==": "eq", "!=": "ne", "<=": "sle", "<": "slt", ">=": "sge", ">": "sgt"}
 
 
-class _Call(NamedTuple):
+class KernelCall(NamedTuple):
     """A kernel's function and what it takes."""
 
     name: str
     needs: Needs
 
 
-def lower_plan(module: Module, plan: Plan, target: Target) -> tuple[str, str]:
+def lower_plan(module: Module, plan: Plan, target: Target, known: dict[int, KernelCall]) -> tuple[str, str]:
     """Emits all functions of a plan.  Returns the two that are exported."""
     context = plan_context(module, target, plan)
-    calls = [_Call(*lower_kernel(context, number, kernel)) for number, kernel in enumerate(plan.kernels)]
+    for number, kernel in enumerate(plan.kernels):
+        if id(kernel) not in known:
+            known[id(kernel)] = KernelCall(*lower_kernel(context, number, kernel))
+    calls = [known[id(kernel)] for kernel in plan.kernels]
     _define_bytes(context, plan)
     _define_run(context, plan, calls)
     _define_entry(context, plan)
@@ -113,7 +116,7 @@ def _too_large(function: Function, dims: Used[str], plan: Plan, buffers: list[Bu
     return function.entry_value(f"fcmp ugt double {total}, {LARGEST_BYTES}")
 
 
-def _define_run(context: Context, plan: Plan, calls: list[_Call]) -> None:
+def _define_run(context: Context, plan: Plan, calls: list[KernelCall]) -> None:
     """The kernels in order, in a given workspace."""
     function = Function(context.module)
     dims, places = Used(context.dims), Used(context.places)

@@ -16,7 +16,9 @@ from exprc.lower.scratch import Layout, is_direct, scratch_layout, slot
 from exprc.lower.sizes import size_value
 from exprc.lower.statements import flat_nest, lower_statements
 from exprc.lower.target import Target
-from exprc.schedule.kernel import ARGUMENT, Constant, Kernel, Plan, Stream
+from exprc.schedule.kernel import ARGUMENT, Constant, Kernel, Plan, Statement, Stream, buffers_in, cut
+
+MOST_INSTRUCTIONS = 1500  # of kernels' statements in one function: code generation is superlinear in its size
 
 
 class Context(NamedTuple):
@@ -110,9 +112,7 @@ def _stream(
     last = function.value(f"add i64 {begin}, {layout.chunk_rows}")
     end = function.call("i64", "llvm.smin.i64", ("i64", last), ("i64", extent))
     position = f"i64 {begin}, i64 {end}, i64 {loop.variable}"
-    status = function.value(f"call i32 {name}.chunk({arguments}ptr %scratch, ptr %fault, {position})")
-    branch = function.open_branch(function.value(f"icmp ne i32 {status}, 0"))
-    function.leave_branch(branch, "i32", status)
+    _call(function, f"{name}.chunk({arguments}ptr %scratch, ptr %fault, {position})")
     function.close_loop(loop)
     if kernel.accumulators:
         _combine_chunks(function, dims, kernel, layout, places, context.target)
@@ -123,25 +123,61 @@ def _chunk(context: Context, kernel: Kernel, stream: Stream, name: str) -> Needs
     function = Function(context.module)
     dims, places = Used(context.dims), Used(context.places)
     layout = scratch_layout(function, dims, kernel, places)
-    scope = Scope(function, dims, _own_places(function, kernel, layout, places, "%chunk"), {}, {}, stream)
+    parts = cut(kernel.body, MOST_INSTRUCTIONS)
+    wanted = None if len(parts) == 1 else frozenset(accumulator.buffer.name for accumulator in kernel.accumulators)
+    scope = Scope(function, dims, _own_places(function, kernel, layout, places, "%chunk", wanted), {}, {}, stream)
     _start_accumulators(scope, kernel, context.target)
     loop = function.open_loop("%begin", "%end", str(stream.block))
     left = function.value(f"sub i64 %end, {loop.variable}")
     rows = function.call("i64", "llvm.smin.i64", ("i64", left), ("i64", str(stream.block)))
-    inside = scope._replace(variables={stream.start: loop.variable, stream.rows: rows})
-    lower_statements(inside, kernel.body, context.target)
+    if len(parts) == 1:
+        inside = scope._replace(variables={stream.start: loop.variable, stream.rows: rows})
+        lower_statements(inside, kernel.body, context.target)
+    for number, part in enumerate(parts if len(parts) > 1 else ()):
+        arguments = _part(context, kernel, stream, part, f"{name}.part{number}").arguments(dims, places)
+        position = f"i64 {loop.variable}, i64 {rows}, i64 %chunk"
+        _call(function, f"{name}.part{number}({arguments}ptr %scratch, ptr %fault, {position})")
     function.close_loop(loop)
     function.do("ret i32 0")
     return _define(context, function, name, dims, places, ", i64 %begin, i64 %end, i64 %chunk")
 
 
-def _own_places(function: Function, kernel: Kernel, layout: Layout, places: Used[Place], chunk: str) -> Used[Place]:
-    """The places that a chunk sees: those of the plan, its tiles and its accumulators."""
+def _part(context: Context, kernel: Kernel, stream: Stream, body: tuple[Statement, ...], name: str) -> Needs:
+    """The function of some of a chunk's statements, for one block."""
+    function = Function(context.module)
+    dims, places = Used(context.dims), Used(context.places)
+    layout = scratch_layout(function, dims, kernel, places)
+    own = _own_places(function, kernel, layout, places, "%chunk", buffers_in(body))
+    variables = {stream.start: "%start", stream.rows: "%rows"}
+    lower_statements(Scope(function, dims, own, variables, {}, stream), body, context.target)
+    function.do("ret i32 0")
+    return _define(context, function, name, dims, places, ", i64 %start, i64 %rows, i64 %chunk")
+
+
+def _call(function: Function, call: str) -> None:
+    """A call of a function that returns a status; a fault is handed on."""
+    status = function.value(f"call i32 {call}")
+    branch = function.open_branch(function.value(f"icmp ne i32 {status}, 0"))
+    function.leave_branch(branch, "i32", status)
+
+
+def _own_places(
+    function: Function,
+    kernel: Kernel,
+    layout: Layout,
+    places: Used[Place],
+    chunk: str,
+    wanted: frozenset[str] | None = None,
+) -> Used[Place]:
+    """The places that a chunk sees: those of the plan, its tiles and its accumulators, or of these the wanted ones."""
     own = {}
     for tile, offset in zip(kernel.tiles, layout.tiles, strict=True):
-        own[tile.name] = Place(tile, function.entry_value(f"getelementptr i8, ptr %scratch, i64 {offset}"))
+        if wanted is None or tile.name in wanted:
+            own[tile.name] = Place(tile, function.entry_value(f"getelementptr i8, ptr %scratch, i64 {offset}"))
     for at, accumulator in enumerate(kernel.accumulators):
-        own[accumulator.buffer.name] = Place(accumulator.buffer, slot(function, layout, at, accumulator, places, chunk))
+        buffer = accumulator.buffer
+        if wanted is None or buffer.name in wanted:
+            own[buffer.name] = Place(buffer, slot(function, layout, at, accumulator, places, chunk))
     return places.extended(own)
 
 

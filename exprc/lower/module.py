@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from exprc.lower.emit import Function, Module
 from exprc.lower.faults import UNFIT_CPU, status_function
-from exprc.lower.function import lower_plan
+from exprc.lower.function import KernelCall, lower_plan
 from exprc.lower.outline import outline
 from exprc.lower.processor import unfit
 from exprc.lower.target import Target
@@ -19,8 +19,9 @@ LIBRARY_FUNCTIONS = ("status", "set_num_threads", "build_id", "abi_hash")
 def lower_plans(model_name: str, plans: Sequence[Plan], build_id: int, abi_hash: int, target: Target) -> str:
     """The LLVM IR of a library, as text."""
     module = Module()
-    for plan in plans:
-        lower_plan(module, outline(plan), target)
+    known: dict[int, KernelCall] = {}
+    for plan in outline(plans):
+        lower_plan(module, plan, target, known)
     module.define(status_function(module, f"{model_name}_status"))
     _define_set_num_threads(module, model_name, target)
     module.define(_constant_function(f"{model_name}_build_id", build_id))

@@ -7,7 +7,7 @@ size programs stay where they are used, and share what they have in common.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from exprc.ir.op import Op
 from exprc.lower.emit import Function, Module, literal, overload, register_type
 from exprc.lower.values import emit_instruction
 from exprc.scalar.builder import Builder, reachable
-from exprc.schedule.kernel import Apply, Loop, Nest, Plan, Statement, statements_of
+from exprc.schedule.kernel import Apply, Kernel, Loop, Nest, Plan, Statement, statements_of
 
 LONG, MOST_COST = 8, 1000  # costs: of a program worth a call, and of all such programs that are copied
 
@@ -33,8 +33,22 @@ class Routine(NamedTuple):
         return builder.call(self, given[: len(self.arguments)], self.dtype)
 
 
-def outline(plan: Plan) -> Plan:
-    """The plan with its long programs called, where copies of them would be too much code."""
+def outline(plans: Sequence[Plan]) -> tuple[Plan, ...]:
+    """The plans with their long programs called, where copies of them would be too much code.
+
+    A kernel that several plans have stays one kernel.
+    """
+    known: dict[int, Kernel] = {}
+    for plan in reversed(plans):  # a plan that has only some of another's kernels comes before that one
+        called = _called(plan)
+        for kernel in plan.kernels:
+            if id(kernel) not in known:
+                known[id(kernel)] = kernel._replace(body=_outlined(kernel.body, called)) if called else kernel
+    return tuple(plan._replace(kernels=tuple(known[id(kernel)] for kernel in plan.kernels)) for plan in plans)
+
+
+def _called(plan: Plan) -> dict[Routine, Op]:
+    """What is called in a plan, each with the operation that does so."""
     uses = Counter(
         _routine(nest, apply)
         for kernel in plan.kernels
@@ -44,9 +58,8 @@ def outline(plan: Plan) -> Plan:
         if isinstance(apply, Apply) and apply.op.cost >= LONG
     )
     if sum(routine.op.cost * count for routine, count in uses.items()) <= MOST_COST:
-        return plan
-    called = {routine: replace(routine.op, program=routine.program) for routine in uses}
-    return plan._replace(kernels=tuple(kernel._replace(body=_outlined(kernel.body, called)) for kernel in plan.kernels))
+        return {}
+    return {routine: replace(routine.op, program=routine.program) for routine in uses}
 
 
 def call_routine(function: Function, routine: Routine, operands: list[str], lanes: int) -> str:

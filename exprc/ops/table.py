@@ -47,6 +47,7 @@ KEEPDIMS = Parameter("keepdims", "flag", required=False, default=False)
 #   equal    one dtype; the result is bool                   logical  bool; the result is bool
 #   test     one float dtype; the result is bool             select   bool, then one dtype, which the result has
 RULES = frozenset(("number", "float", "order", "equal", "test", "any", "logical", "select"))
+_KEEPS_FLOATS = RULES - {"logical", "select"}
 _BOOL_RESULT = frozenset(("order", "equal", "test", "logical"))
 
 
@@ -104,10 +105,20 @@ def elementwise_rule(name: str, rule: str, arity: int) -> Callable[..., Type]:
 
 def apply(op: Op, *values: Value) -> Node:
     """The node of an elementwise operation on values that may still have to be promoted and broadcast."""
+    if op.dtype_rule in _KEEPS_FLOATS and _are_alike(values):
+        return make(op, values)  # type: ignore[arg-type]
     if op.dtype_rule == "select":
         condition, *others = values
         return make(op, tuple(broadcast_all([as_bool(condition), *promote_all(others, "any")])))
     return make(op, tuple(broadcast_all(promote_all(list(values), op.dtype_rule))))
+
+
+def _are_alike(values: tuple[Value, ...]) -> bool:
+    """Whether all values are nodes of one float type, as in most of what derivatives and rules make."""
+    first = values[0]
+    if not isinstance(first, Node) or first.dtype not in FLOATS:
+        return False
+    return all(isinstance(value, Node) and value.types == first.types for value in values)
 
 
 def promote_all(values: list[Value], rule: str) -> list[Node]:

@@ -98,9 +98,8 @@ def _function(interface: Interface, callable_: Callable, gradient: GradientEntry
             (result, f"grad_{c_part(name)}") for name, result in zip(gradient.wrt, gradient.results, strict=True)
         ]
     parameters = [Parameter("size", "int64_t", c_name(name), name) for name in callable_.dims]
-    for name in callable_.arguments:
-        argument = interface.argument(name)
-        parameters.append(Parameter("argument", f"const {C_TYPES[argument.dtype]} *", argument.c_name, name))
+    for argument in interface.arguments_of(callable_.arguments):
+        parameters.append(Parameter("argument", f"const {C_TYPES[argument.dtype]} *", argument.c_name, argument.name))
     parameters += [Parameter("result", f"{C_TYPES[result.dtype]} *", name, result.name) for result, name in results]
     parameters.append(Parameter("workspace", "void *", "workspace", ""))
     parameters.append(Parameter("fault", f"{c_part(interface.name)}_fault *", "fault", ""))

@@ -35,7 +35,7 @@ def callable_name(callable_: Callable) -> str:
 
 def parameter_names(interface: Interface, callable_: Callable) -> tuple[str, ...]:
     """The keywords of a call that have to be given: arguments, then dims that no argument gives."""
-    arguments = tuple(interface.argument(name).python_name for name in callable_.arguments)
+    arguments = tuple(argument.python_name for argument in interface.arguments_of(callable_.arguments))
     return (*arguments, *(python_name(name) for name in keyword_dims(interface, callable_)))
 
 
@@ -47,7 +47,7 @@ def option_names(interface: Interface, callable_: Callable) -> tuple[str, str, s
 
 def keyword_dims(interface: Interface, callable_: Callable) -> tuple[str, ...]:
     """The dims that have to be passed by name, because no shape of an argument can be solved for them."""
-    sizes = [size for name in callable_.arguments for size in interface.argument(name).shape]
+    sizes = [size for argument in interface.arguments_of(callable_.arguments) for size in argument.shape]
     known: set[str] = set()
     before = -1
     while before < len(known):
@@ -63,7 +63,7 @@ def describe(interface: Interface, callable_: Callable) -> str:
     """Documentation: what it is, the program's own words, arguments, result, requirements."""
     lines = [f"The {callable_.kind} {callable_.name} ({interface.source_name}, line {callable_.line})."]
     lines += ["", callable_.doc] if callable_.doc else []
-    arguments = [interface.argument(name) for name in callable_.arguments]
+    arguments = interface.arguments_of(callable_.arguments)
     lines += ["", *map(_described, arguments)] if arguments else []
     lines += ["", f"Returns {', '.join(_type_text(result) for result in callable_.results)}."]
     if callable_.gradient:
@@ -82,7 +82,7 @@ def _type_text(typed: Argument | Result) -> str:
 
 def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
     """What the run-time support asks of the class; what is as in the base class is left out."""
-    arguments = [interface.argument(name).python_name for name in callable_.arguments]
+    arguments = [argument.python_name for argument in interface.arguments_of(callable_.arguments)]
     applicable = frozenset(requirements_of(interface, callable_.dims))
     fields: list[tuple[str, object]] = [
         ("arguments", tuple(arguments)),
@@ -100,7 +100,7 @@ def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
     texts = [(name, python_literal(value)) for name, value in fields]
     texts.append(("entry", _entry(callable_.symbol, callable_.results)))
     if callable_.gradient:
-        wrt = tuple(interface.argument(name).python_name for name in callable_.gradient.wrt)
+        wrt = tuple(argument.python_name for argument in interface.arguments_of(callable_.gradient.wrt))
         texts.append(("wrt", python_literal(wrt)))
         results = (*callable_.results, *callable_.gradient.results)
         texts.append(("gradient_entry", _entry(callable_.gradient.symbol, results)))
@@ -164,7 +164,7 @@ def _bound_call(interface: Interface, callable_: Callable, kind: str) -> list[st
     if not path:
         return []
     name = callable_name(callable_)
-    arguments = [interface.argument(argument) for argument in callable_.arguments]
+    arguments = interface.arguments_of(callable_.arguments)
     free = [argument.python_name for argument in arguments if argument.role == PARAM]
     parameters = "".join(f"{parameter}=_missing, " for parameter in free)
     given = ", ".join(f"{python_literal(parameter)}: {parameter}" for parameter in free)

@@ -73,9 +73,10 @@ def _documentation(interface: Interface, function: CFunction) -> str:
     lines = [f"{what} ({interface.source_name}, line {callable_.line})."]
     lines += [callable_.doc, ""] if callable_.doc else [""]
     results = iter((*callable_.results, *(gradient.results if gradient else ())))
+    arguments = iter(interface.arguments_of(callable_.arguments))
     for parameter in function.parameters:
         if parameter.role == "argument":
-            lines.append(_described(parameter, interface.argument(parameter.of)))
+            lines.append(_described(parameter, next(arguments)))
         elif parameter.role == "result":
             lines.append(_described(parameter, next(results)))
     facts = [f"{r.text} (line {r.line})" for r in requirements_of(interface, callable_.dims)]

@@ -6,6 +6,7 @@ alone.  Knows nothing of graphs, kernels or LLVM.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from exprc.ir.sizes import Size
@@ -104,7 +105,12 @@ class Interface(NamedTuple):
 
     def argument(self, name: str) -> Argument:
         """The argument of that name."""
-        return next(argument for argument in self.arguments if argument.name == name)
+        return self.arguments_of((name,))[0]
+
+    def arguments_of(self, names: Iterable[str]) -> list[Argument]:
+        """The arguments of these names: one walk for all of them."""
+        table = {argument.name: argument for argument in self.arguments}
+        return [table[name] for name in names]
 
 
 def requirements_of(interface: Interface, dims: tuple[str, ...]) -> tuple[Requirement, ...]:

@@ -18,7 +18,7 @@ from exprc.package.sizes import to_python
 
 def quick_path(interface: Interface, callable_: Callable, kind: str, out_option: str) -> list[str]:
     """The lines of the path, unindented; none where there is no quick path.  `kind`: value, grad, value_and_grad."""
-    arguments = [interface.argument(name) for name in callable_.arguments]
+    arguments = interface.arguments_of(callable_.arguments)
     results = callable_.results if kind == "value" or not callable_.gradient else _all_results(callable_)
     names = {name: python_name(name) for name in callable_.dims}
     requirements = requirements_of(interface, callable_.dims)
@@ -46,7 +46,7 @@ def quick_bound_path(interface: Interface, callable_: Callable, kind: str) -> li
 
     `_self._prepared` holds the words of sizes and inputs, then the shapes of the params and of the results.
     """
-    arguments = [interface.argument(name) for name in callable_.arguments]
+    arguments = interface.arguments_of(callable_.arguments)
     free = [argument for argument in arguments if argument.role == PARAM]
     scalars_fit = all(argument.shape or argument.dtype in FLOATS for argument in free)
     if not callable_.gradient or len(free) in (0, len(arguments)) or not scalars_fit:

@@ -31,7 +31,7 @@ def _classes(interface: Interface, callable_: Callable) -> list[str]:
     name = callable_name(callable_)
     texts = [_bound(interface, callable_), _function(interface, callable_)]
     if callable_.gradient:
-        params = [interface.argument(param) for param in callable_.gradient.wrt]
+        params = interface.arguments_of(callable_.gradient.wrt)
         fields = "".join(
             f"    @property\n    def {param.python_name}(self) -> {_result_type(result)}: ...\n"
             for param, result in zip(params, callable_.gradient.results, strict=True)
@@ -87,7 +87,7 @@ def _methods(interface: Interface, callable_: Callable, default: str) -> list[st
 
 def _bind_method(interface: Interface, callable_: Callable) -> str:
     _, downcast, copy = option_names(interface, callable_)
-    parameters = [f"{interface.argument(name).python_name}: _ArrayLike = ..." for name in callable_.arguments]
+    parameters = [f"{a.python_name}: _ArrayLike = ..." for a in interface.arguments_of(callable_.arguments)]
     parameters += [f"{python_name(name)}: int = ..." for name in callable_.dims]
     parameters += [f"{copy}: bool = ...", f"{downcast}: bool = ..."]
     return f"    def bind(self, *, {', '.join(parameters)}) -> _Bound_{callable_name(callable_)}: ..."

@@ -74,10 +74,13 @@ def wildcard(label: str, dtype: str = F64) -> Node:
     return placeholder(label, Type(dtype))
 
 
+NUMBERS = frozenset((wildcard("c"), wildcard("d")))  # the wildcards that match constants only
+
+
 def has_form(pattern: Node, node: Node) -> bool:
     """The quick test: whether a node has the operations and numbers of a pattern, whatever placeholders stand for."""
     if pattern.op is leaves.PLACEHOLDER:
-        return True
+        return pattern not in NUMBERS or constant_value(node) is not None
     if pattern.op is leaves.CONSTANT:
         return _is_same_number(constant_value(pattern), constant_value(node))
     if pattern.op is not node.op:
@@ -91,6 +94,8 @@ def matches(pattern: Node, node: Node, bindings: Bindings, opaque: Set[Node]) ->
     """The ways in which a node has the form of a pattern.  Patterns are small: recursion is bounded."""
     if pattern.op is leaves.PLACEHOLDER:
         known = bindings.get(pattern)
+        if pattern in NUMBERS and constant_value(node) is None:
+            return
         if known is None:
             yield {**bindings, pattern: node}
         elif known is node:
@@ -122,11 +127,9 @@ def _is_same_number(wanted: Number | None, value: Number | None) -> bool:
 
 
 def _admits(pattern: Node, op: Op) -> bool:
-    if pattern.op is leaves.PLACEHOLDER:
-        return True
-    if pattern.op is leaves.CONSTANT:
+    if pattern.op is leaves.CONSTANT or pattern in NUMBERS:
         return op in (leaves.CONSTANT, BROADCAST)
-    return pattern.op is op
+    return pattern.op in (leaves.PLACEHOLDER, op)
 
 
 def instantiate(pattern: Node, bindings: Bindings, like: Node) -> Node:

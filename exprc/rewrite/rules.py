@@ -25,7 +25,7 @@ from exprc.rewrite.rule import (
 from exprc.rewrite.terms import as_ratio
 
 X, Y = wildcard("x"), wildcard("y")
-C, D = wildcard("c"), wildcard("d")  # constants, where a condition says so
+C, D = wildcard("c"), wildcard("d")  # constants
 B = wildcard("b", BOOL)
 MODERATE = 2.0**40  # products of constants up to here meet neither overflow nor underflow that they cause
 

@@ -121,6 +121,8 @@ def _labels(contraction: Node) -> list[str]:
 
 def rename(map_: IndexMap, names: Mapping[int, Affine]) -> tuple[tuple[Affine, ...], tuple[Guard, ...]]:
     """The indices and guards of a map with its axes replaced by expressions of loop variables."""
+    if not map_.indices and not map_.guards:
+        return (), ()
     values = dict(names)
     indices = tuple(index.substitute(values) for index in map_.indices)  # type: ignore[arg-type]
     guards = tuple(Guard(g.position.substitute(values), g.extent, g.step) for g in map_.guards)  # type: ignore[arg-type]

@@ -228,6 +228,34 @@ def statements_of(body: tuple[Statement, ...]) -> Iterator[Statement]:
             pending.extend(reversed(statement.body))
 
 
+def cut(body: tuple[Statement, ...], most: int) -> list[tuple[Statement, ...]]:
+    """Statements in parts of at most so many instructions, and of at least one statement."""
+    parts: list[list[Statement]] = [[]]
+    size = 0
+    for statement in body:
+        own = sum(len(inner.body) for inner in statements_of((statement,)) if isinstance(inner, Nest))
+        if parts[-1] and size + own > most:
+            parts.append([])
+            size = 0
+        parts[-1].append(statement)
+        size += own
+    return [tuple(part) for part in parts]
+
+
+def buffers_in(body: tuple[Statement, ...]) -> frozenset[str]:
+    """The names of the buffers that statements read or write."""
+    found: set[str] = set()
+    for statement in statements_of(body):
+        if isinstance(statement, Nest):
+            found.update(one.buffer for one in statement.body if isinstance(one, Load))
+            found.update(write.buffer for write in statement.writes)
+        elif isinstance(statement, Check):
+            found.add(statement.buffer)
+        elif isinstance(statement, Swap):
+            found.update((statement.source, statement.target))
+    return frozenset(found)
+
+
 def chunk_limit(accumulator_bytes: int) -> int:
     """How many chunks an axis is cut into at most, given the bytes of one chunk's accumulators.
 

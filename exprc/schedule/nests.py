@@ -300,7 +300,7 @@ def _emit(group: Group, scope: Scope) -> Nest:
 
 
 def _compute(node: Node, body: _Body) -> int:
-    numbers = tuple(body.read(access) for access in body.scope.reads.operands[node])
+    numbers = tuple([body.read(access) for access in body.scope.reads.operands[node]])
     if node.kind == ELEMENTWISE:
         return body.add(Apply(node.op, node.attrs, numbers, node.dtype))
     if node.kind == CONTRACT:

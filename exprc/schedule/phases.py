@@ -54,6 +54,9 @@ class Phases(NamedTuple):
 
 def find_phases(order: Sequence[Node], reads: Reads, ranking: Sequence[Size]) -> Phases:
     """The phases of a graph whose sizes are ranked: a node streams over the first size of the ranking it can."""
+    if not ranking:  # nothing to stream over: one kernel
+        computing = tuple(node for node in order if computes(node))
+        return Phases((Phase(0, None, computing),) if computing else (), dict.fromkeys(computing, NO_HOME))
     rank = {size: position for position, size in enumerate(ranking)}
     homes: dict[Node, Home] = {}
     edges: dict[Node, list[Edge]] = {}

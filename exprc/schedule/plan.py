@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from exprc.ir.index import affine_constant
 from exprc.ir.node import Node
 from exprc.ir.op import CONTRACT
-from exprc.ir.sizes import Size, constant
+from exprc.ir.sizes import Size, constant, product
+from exprc.ir.types import BYTES
 from exprc.schedule.access import NESTED, Place, Reads, computes, resolve
 from exprc.schedule.kernel import (
     ARGUMENT,
@@ -19,12 +20,12 @@ from exprc.schedule.kernel import (
     WORKSPACE,
     Buffer,
     Kernel,
-    Nest,
     Plan,
     Requirement,
     Statement,
     Stream,
-    statements_of,
+    buffers_in,
+    cut,
 )
 from exprc.schedule.loops import special_statements
 from exprc.schedule.nests import Scope, build_statements, copy_nest
@@ -33,6 +34,8 @@ from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_size
 
 PRODUCT_BLOCK, FLAT_BLOCK = 64, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
+MANY_KERNELS = 16
+SHORTEST_BLOCK, MOST_TILE_BYTES = 64, 1 << 19
 MOST_INSTRUCTIONS = 700  # of a kernel that runs once: code generation is superlinear in the size of a function
 
 
@@ -54,6 +57,20 @@ def make_plan(
     builder = _Builder(inputs, outputs, reads, phases, lines or {})
     kernels = tuple(builder.kernels())
     return Plan(symbol, dims, requirements, builder.arguments, builder.results, builder.all_workspace(), kernels)
+
+
+def beginning(plan: Plan, symbol: str, result: str) -> Plan | None:
+    """The function of one result as the first kernels of a long plan that has it among others, so that they are there
+    once; None where the plan is not long, or its kernels do not come to that result first."""
+    if len(plan.kernels) < MANY_KERNELS or any(kernel.stream or kernel.accumulators for kernel in plan.kernels):
+        return None
+    writing = [number for number, kernel in enumerate(plan.kernels, 1) if result in buffers_in(kernel.body)]
+    kernels = plan.kernels[: writing[0]]
+    others = {buffer.name for buffer in plan.results if buffer.name != result}
+    if any(others & buffers_in(kernel.body) for kernel in kernels):
+        return None
+    results = tuple(buffer for buffer in plan.results if buffer.name == result)
+    return plan._replace(symbol=symbol, results=results, kernels=kernels)
 
 
 class _Builder:
@@ -131,8 +148,10 @@ class _Builder:
         body = build_statements(phase.nodes, scope, crossing)
         name = f"kernel{number}"
         if stream is not None:
-            return [Kernel(name, stream, tuple(scope.tiles), tuple(scope.accumulators), tuple(body))]
-        parts = _cut(body)
+            axes = {place.buffer: place.block_axis for place in self.places.values()}
+            stream, tiles = _fitted(stream, scope.tiles, axes)
+            return [Kernel(name, stream, tiles, tuple(scope.accumulators), tuple(body))]
+        parts = cut(tuple(body), MOST_INSTRUCTIONS)
         return [Kernel(f"{name}_{k}" if len(parts) > 1 else name, None, (), (), part) for k, part in enumerate(parts)]
 
     def _crossing(self) -> frozenset[Node]:
@@ -151,18 +170,22 @@ class _Builder:
         return frozenset(node for node in found if computes(node) or node in self.targets)
 
 
-def _cut(body: Sequence[Statement]) -> list[tuple[Statement, ...]]:
-    """Statements in parts of bounded size, and each at least in one."""
-    parts: list[list[Statement]] = [[]]
-    size = 0
-    for statement in body:
-        own = sum(len(inner.body) for inner in statements_of((statement,)) if isinstance(inner, Nest))
-        if parts[-1] and size + own > MOST_INSTRUCTIONS:
-            parts.append([])
-            size = 0
-        parts[-1].append(statement)
-        size += own
-    return [tuple(part) for part in parts]
+def _fitted(
+    stream: Stream, tiles: Sequence[Buffer], axes: Mapping[str, int | None]
+) -> tuple[Stream, tuple[Buffer, ...]]:
+    """Stream and tiles with a block so short that very many tiles fit the cache; `axes` are those along the block."""
+    block = stream.block
+    sizes = [(product(tile.shape) * BYTES[tile.dtype]).constant or 0 for tile in tiles if axes[tile.name] is not None]
+    while sum(sizes) // stream.block * block > MOST_TILE_BYTES and block > SHORTEST_BLOCK:
+        block //= 2
+    if block == stream.block:
+        return stream, tuple(tiles)
+    fitted = []
+    for tile in tiles:
+        along = axes[tile.name]
+        shape = tuple(constant(block) if at == along else size for at, size in enumerate(tile.shape))
+        fitted.append(tile._replace(shape=shape))
+    return stream._replace(block=block), tuple(fitted)
 
 
 def _stores_itself(node: Node, targets: dict[Node, list[Place]], reads: Reads, phases: Phases) -> bool:
