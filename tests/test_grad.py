@@ -110,6 +110,14 @@ FORMS: dict[str, tuple[str, list[str]]] = {
         ["dE/dw = -X' @ (y * where(1 - y * (X @ w) > 0, 1, where(1 - y * (X @ w) == 0, 0.5, 0)))"],
     ),
     "poisson": (HEAD + "eta = X @ w\nloss E = sum(exp(eta) - y * eta)\n", ["dE/dw = X' @ (exp(eta) - y)"]),
+    "counts": (
+        HEAD + "input k : i64[n]\neta = X @ w + y\nrate = exp(eta)\nloss E = sum(rate - k * eta)\n",
+        ["dE/dw = X' @ (rate - k)"],
+    ),
+    "small_counts": (
+        "dim n\ninput x : f32[n]\ninput i, j : i32[n]\nparam w : f32\nloss E = sum((w * x - i)^2 + w * i * j)\n",
+        ["dE/dw = sum(j * f32(i) + 2 * x * (w * x - i))"],
+    ),
     "poisson_rate": (HEAD + "rate = exp(X @ w)\nloss E = sum(rate - y * log(rate))\n", ["dE/dw = X' @ (rate - y)"]),
     "gamma": (HEAD + "eta = X @ w\nloss E = sum(y * exp(-eta) + eta)\n", ["dE/dw = X' @ (1 - y * exp(-eta))"]),
     "gauss": (
@@ -209,7 +217,7 @@ def test_a_named_constant_is_varied_where_something_is_differentiated_by_it(tmp_
 
 
 SIZES = {"n": 5, "d": 3, "k": 4, "m": 2, "h": 3, "T": 4, "b": 2}
-DECLARATION = r"^(?:input|param) ([\w, ]+) : (f64|f32|i64)(?:\[([\w, ]+)\])?"
+DECLARATION = r"^(?:input|param) ([\w, ]+) : (f64|f32|i64|i32)(?:\[([\w, ]+)\])?"
 PROGRAMS = {**{name: text for name, (text, _) in FORMS.items()}, **ROUND_TRIPS}
 
 
@@ -244,20 +252,7 @@ def as_outputs(printed: str) -> tuple[str, list[str], dict[str, str]]:
         loss, param, formula = re.fullmatch(r"d(\w+)/d(\w+) = (.*)", line).groups()  # type: ignore[union-attr]
         outputs[param] = f"of_{param}"
         lines.append(f"output of_{param} = {formula}")
-    return loss, once(lines), outputs
-
-
-def once(lines: list[str]) -> list[str]:
-    """Lines without those that define the same again; names that parts of different formulas share made different."""
-    found: list[str] = []
-    renamed: list[str] = []
-    for line in lines:
-        renamed.append(line)
-        if line.startswith("output "):
-            number = len(found)
-            found += [re.sub(r"\b([tsx]\d+)\b", rf"\1_{number}", one) for one in renamed]
-            renamed = []
-    return found
+    return loss, lines, outputs
 
 
 def sample(text: str) -> dict[str, np.ndarray]:
@@ -267,9 +262,9 @@ def sample(text: str) -> dict[str, np.ndarray]:
     for names, dtype, shape in re.findall(DECLARATION, text, re.MULTILINE):
         for name in names.split(", "):
             extents = tuple(SIZES[size] for size in shape.split(", ")) if shape else ()
-            values = generator.uniform(0.2, 0.9, extents)
-            labels = generator.integers(0, 4, extents)
-            arrays[name] = labels if dtype == "i64" else values.astype(dtype.replace("f", "float"))
+            labels = dtype.startswith("i")
+            values = generator.integers(0, 4, extents) if labels else generator.uniform(0.2, 0.9, extents)
+            arrays[name] = values.astype(dtype.replace("f", "float").replace("i", "int"))
     return arrays
 
 

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from exprc.driver.pipeline import Compilation, definition_names
+from exprc.driver.options import Options
+from exprc.driver.pipeline import Compilation, Entry
 from exprc.driver.requests import refuse_wrong_loss
-from exprc.printing import print_formula
+from exprc.printing import print_formulas
 
 
 def print_derivatives(state: Compilation) -> str:
-    """A line for each loss and param; parts that occur several times are named below."""
+    """A line for each loss and param; parts that occur several times are named below the first that has them."""
     model, options = state.model, state.options
     assert model is not None
     refuse_wrong_loss(model, options)
-    names = {} if options.expand else definition_names(state)
     known = [d.name for d in model.declarations] + [d.name for d in model.definitions] + [d.name for d in model.dims]
     taken = frozenset(known)
     lines: list[str] = []
     for entry in state.entries:
-        if options.of and entry.definition.name != options.of:
-            continue
-        for declaration, gradient in zip(entry.wrt, entry.gradients):
-            if options.wrt and declaration.name not in options.wrt:
-                continue
-            formula = print_formula(gradient, names, taken)
-            shape = f" : {gradient.type}" if options.sizes else ""
-            lines.append(f"d{entry.definition.name}/d{declaration.name} = {formula.text}{shape}")
-            lines += [f"    where {name} = {text}" for name, text in formula.parts]
-            if formula.omitted:
-                lines.append(f"    … and {formula.omitted} more")
+        if not options.of or entry.definition.name == options.of:
+            lines += _derivatives(entry, options, taken)
     return "\n".join(lines) + "\n"
+
+
+def _derivatives(entry: Entry, options: Options, taken: frozenset[str]) -> list[str]:
+    wanted = [
+        (declaration, gradient)
+        for declaration, gradient in zip(entry.wrt, entry.gradients)
+        if not options.wrt or declaration.name in options.wrt
+    ]
+    formulas = print_formulas((gradient for _, gradient in wanted), {} if options.expand else entry.names, taken)
+    lines: list[str] = []
+    for (declaration, gradient), formula in zip(wanted, formulas):
+        shape = f" : {gradient.type}" if options.sizes else ""
+        lines.append(f"d{entry.definition.name}/d{declaration.name} = {formula.text}{shape}")
+        lines += [f"    where {name} = {text}" for name, text in formula.parts]
+        if formula.omitted:
+            lines.append(f"    … and {formula.omitted} more")
+    return lines

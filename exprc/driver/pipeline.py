@@ -8,9 +8,10 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from exprc.driver.options import Options, rewrite_settings
@@ -28,13 +29,17 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """A loss or output to build: its graph in final form, the inputs it reads, its gradients by params."""
+    """A loss or output to build: its graph in final form, the inputs it reads, its gradients by params.
+
+    `names` are those of the program's definitions, by their graphs as the gradients have them.
+    """
 
     definition: Definition
     value: Node
     inputs: tuple[Declaration, ...]
     wrt: tuple[Declaration, ...] = ()
     gradients: tuple[Node, ...] = ()
+    names: Mapping[Node, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +163,14 @@ def _differentiate(state: Compilation) -> Compilation:
         entry = Entry(definition, value, inputs)
         if definition.role == "loss" and state.options.order:
             wrt = tuple(d for d in inputs if differentiated_by(d, state.options))
-            value, *raw = merge_scans((value, *gradient(value, [leaves[d.name] for d in wrt])))
-            names = definition_names(state)
+            read = {name: node for name, node in state.values.items() if node in reached}
+            derived = gradient(value, [leaves[d.name] for d in wrt])
+            value, *merged = merge_scans((value, *derived, *read.values()))
+            raw = merged[: len(wrt)]
+            names = definition_names({**state.values, **dict(zip(read, merged[len(wrt) :]))})
             closed = close(raw, frozenset(names), settings) if state.options.simplify else None
             log.extend(closed.log if closed else ())
-            entry = entry._replace(value=value, wrt=wrt, gradients=closed.roots if closed else tuple(raw))
+            entry = entry._replace(value=value, wrt=wrt, gradients=closed.roots if closed else tuple(raw), names=names)
         entries.append(entry)
     return replace(state, entries=tuple(entries), applied=(*state.applied, *log))
 
@@ -211,10 +219,10 @@ def fixed_sizes(model: Model) -> dict[str, Size]:
     return found
 
 
-def definition_names(state: Compilation) -> dict[Node, str]:
-    """The names of the definitions by their simplified graphs; of equal ones the first."""
+def definition_names(values: Mapping[str, Node]) -> dict[Node, str]:
+    """The names of definitions by their simplified graphs; of equal ones the first."""
     names: dict[Node, str] = {}
-    for name, node in state.values.items():
+    for name, node in values.items():
         if node.args:
             names.setdefault(node, name)
     return names

@@ -87,7 +87,7 @@ def _bytes(buffers: list[Buffer]) -> Size:
 def _rewrites(state: Compilation) -> str:
     """Each rewrite with its class and place, before and after, and why."""
     assert state.model is not None
-    names = definition_names(state)
+    names = definition_names(state.values)
     lines = ["rewrites"]
     applications = list(dict.fromkeys(state.applied))
     for applied in applications[:MOST_ROWS]:

@@ -5,11 +5,12 @@ Works on kinds and on what entries say of themselves.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from exprc.ir.node import Node
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, LEAF, REDUCE, VIEW, TypeRuleError
-from exprc.ir.types import F64
+from exprc.ir.types import F64, FLOATS, INTEGERS
 from exprc.ops import TABLE, leaves
 from exprc.ops.table import common_shape
 from exprc.printing.pieces import (
@@ -30,6 +31,7 @@ from exprc.printing.views import view_piece, with_axes
 
 CAST, NEG, MUL, ONE_HOT = (TABLE[name] for name in ("cast", "neg", "mul", "one_hot"))
 SIGN_PASSES = frozenset((MUL, TABLE["div"], TABLE["contract"]))  # -(a * b) is (-a) * b
+NEARBY = 50  # nodes to look at
 COMPARING = frozenset(("order", "equal"))  # dtype rules of what chains in the language
 
 
@@ -59,7 +61,9 @@ def _elementwise(node: Node, arguments: list[Piece]) -> Piece:
     if node.op is CAST:
         if node.args[0].op is leaves.SIZE:
             return arguments[0]  # sizes take the dtype that they meet
-        return call(node.attrs[0], arguments[0].text, shape=shape)
+        inner = node.args[0].dtype
+        plain = arguments[0]._replace(shape=shape) if inner in INTEGERS and node.dtype in FLOATS else None
+        return call(node.attrs[0], arguments[0].text, shape=shape)._replace(integer=plain)
     if not node.op.infix:
         return call(node.op.name, *[argument.text for argument in arguments], shape=shape)
     if len(arguments) == 1:
@@ -88,6 +92,10 @@ def _prefix(node: Node, argument: Piece) -> Piece:
 def _infix(node: Node, arguments: list[Piece]) -> Piece:
     op, level = node.op, node.op.precedence
     left, right = arguments
+    if level <= PRODUCT and left.integer and _is_float_by_itself(node.args[1]):
+        left = left.integer
+    elif level <= PRODUCT and right.integer and _is_float_by_itself(node.args[0]):
+        right = right.integer
     if level >= POWER:
         return Piece(f"{wrapped(left, level + 1)}{op.infix}{wrapped(right, level)}", level)
     inner = node.args[1].op
@@ -97,6 +105,19 @@ def _infix(node: Node, arguments: list[Piece]) -> Piece:
     chains = "associative" in op.laws and inner is op and right.precedence == level
     first = wrapped(left, level + 1 if op.dtype_rule in COMPARING else level)
     return Piece(f"{first} {op.infix} {right.text if chains else wrapped(right, level + 1)}", level)
+
+
+def _is_float_by_itself(node: Node) -> bool:
+    """Whether the dtype comes from an array, near enough to be found: numbers and sizes take that of what they meet."""
+    pending = deque((node,))
+    for _ in range(NEARBY):
+        if not pending or node.dtype not in FLOATS:
+            return False
+        nearest = pending.popleft()
+        if nearest.op is leaves.INPUT or (nearest.op is CAST and nearest.args[0].op is not leaves.SIZE):
+            return True
+        pending.extend(argument for argument in nearest.args if argument.dtype == node.dtype)
+    return False
 
 
 def _is_word(piece: Piece) -> bool:

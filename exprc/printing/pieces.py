@@ -19,7 +19,8 @@ class Piece(NamedTuple):
     """Text with the precedence of its outermost operator.
 
     `shape` is that of the text in the language; None: that of the node.  A text that ends in an index has its parts in
-    `base` and `items`.
+    `base` and `items`.  `integer` is the text without the cast by which an integer becomes a float, which the language
+    makes of itself where it meets one.
     """
 
     text: str
@@ -27,6 +28,7 @@ class Piece(NamedTuple):
     shape: Shape | None = None
     base: str = ""
     items: tuple[str, ...] = ()
+    integer: Piece | None = None
 
 
 def wrapped(piece: Piece, precedence: int) -> str:

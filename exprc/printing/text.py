@@ -6,7 +6,7 @@ Of a formula that is too long the beginning is made, and no more.  Knows the gra
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from exprc.ir.node import Node
@@ -35,12 +35,28 @@ def print_formula(
 
     `nearest` is the number of nodes to look at: what is further from the root is left out.
     """
-    writer = _Writer({node: name for node, name in names.items() if node is not root}, taken, {}, nearest)
+    return _formula(_Writer(names, taken, {}, nearest), root)
+
+
+def print_formulas(
+    roots: Iterable[Node], names: Mapping[Node, str], taken: frozenset[str] = frozenset()
+) -> Iterator[Formula]:
+    """The formulas of several nodes, each with the parts that none before it has given."""
+    writer = _Writer(names, taken, {})
+    for root in roots:
+        yield _formula(writer, root)
+
+
+def _formula(writer: _Writer, root: Node) -> Formula:
+    """The formula of a root, which is not called by its own name."""
+    before = len(writer.parts)
+    writer.unnamed = root
     (piece,) = writer.write((root,))
-    if nearest is None:
+    if writer.nearest is None:
         piece = spread_to(piece, root.shape)
-    parts = tuple((name, _bounded(text)) for name, text in writer.parts[:MOST_PARTS])
-    return Formula(_bounded(piece.text), parts, len(writer.parts) - len(parts))
+    found = writer.parts[before:]
+    parts = tuple((name, _bounded(text)) for name, text in found[:MOST_PARTS])
+    return Formula(_bounded(piece.text), parts, len(found) - len(parts))
 
 
 def _bounded(text: str) -> str:
@@ -64,8 +80,10 @@ class _Writer:
         self.taken = taken
         self.numbers = numbers  # the last number given after each letter
         self.nearest = nearest
+        self.unnamed: Node | None = None  # the root whose own name is of no use to its formula
         self.parts: list[tuple[str, str]] = []
         self.pieces: dict[Node, Piece] = {}
+        self.shared: dict[Node, Piece] = {}  # the names of parts
         self.loops: dict[Node, tuple[Piece, ...]] = {}
 
     def write(self, roots: Sequence[Node]) -> list[Piece]:
@@ -73,22 +91,31 @@ class _Writer:
         order = self._visible(roots)
         left: dict[Node, int] = dict.fromkeys(roots, 1)
         for node in order:
-            for argument in node.args if node not in self.names else ():
+            for argument in node.args if self._given(node) is None else ():
                 left[argument] = left.get(argument, 0) + 1
-        shared = {node for node, count in left.items() if count > 1 and node.kind in WORK and node not in self.names}
+        shared = {node for node, count in left.items() if count > 1 and node.kind in WORK}
         for node in order:
-            if node in self.names:
-                self.pieces[node] = Piece(self.names[node], shape=node.shape)
+            given = self._given(node)
+            if given is not None:
+                self.pieces[node] = given
                 continue
             piece = _beginning(self._piece(node))
             if piece.shape is None:
                 piece = piece._replace(shape=node.shape)
-            self.pieces[node] = self._part(piece) if node in shared and len(piece.text) > LONG else piece
+            if node in shared and len(piece.text) > LONG:
+                piece = self.shared[node] = self._part(piece)
+            self.pieces[node] = piece
             for argument in node.args:
                 left[argument] -= 1
                 if not left[argument]:
                     self.pieces.pop(argument, None)  # long texts are kept no longer than they are needed
         return [self.pieces[root] for root in roots]
+
+    def _given(self, node: Node) -> Piece | None:
+        """The text of what needs no formula: it has a name, or has been given one."""
+        if node in self.names and node is not self.unnamed:
+            return Piece(self.names[node], shape=node.shape)
+        return self.loops[node][0] if node in self.loops else self.shared.get(node)
 
     def _visible(self, roots: Sequence[Node]) -> list[Node]:
         """The nodes under the roots, not looking below named ones, arguments first."""
@@ -103,7 +130,7 @@ class _Writer:
             elif node not in seen:
                 seen.add(node)
                 stack.append((node, True))
-                if node not in self.names:
+                if self._given(node) is None:
                     stack.extend((argument, False) for argument in reversed(node.args) if not near or argument in near)
         return order
 
