@@ -82,6 +82,12 @@ FORMS: dict[str, tuple[str, list[str]]] = {
         CLASSES + "input Y : f64[n, k]\nP = softmax(A @ B)\nloss J = -sum(Y * log(P))\n",
         ["dJ/dB = A' @ (P * sum(Y, axis=1)[:, None] - Y)"],
     ),
+    "mixture": (
+        "dim n, k\ninput x : f64[n]\nparam a, mu, ls : f64[k]\nz = (x[:, None] - mu[None, :]) / exp(ls)\n"
+        "lp = log_softmax(a) - ls - 0.5 * z^2\nresp = softmax(lp)\nloss E = -sum(logsumexp(lp, axis=1))\n",
+        ["dE/da = sum(resp) * softmax(a) - sum(resp, axis=0)", "dE/dmu = -sum(resp * z, axis=0) / exp(ls)",
+         "dE/dls = sum(resp, axis=0) - sum(resp * z^2, axis=0)"],
+    ),  # fmt: skip
     # regressions
     "least_squares": (HEAD + "r = y - X @ w\nloss E = sum(r^2)\n", ["dE/dw = -2 * (X' @ r)"]),
     "intercept": (

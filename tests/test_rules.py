@@ -224,7 +224,7 @@ def test_both_sides_are_the_same_function_with_the_same_derivatives(rule: Rule) 
         compared = 0
         with mp.workdps(700):
             for x, y in itertools.product((0.3, -0.7, 2.5, -31.0, 200.0), (1.7, -0.4)):
-                place = {"x": x, "y": y, "c": 1.25, "d": -0.5, "b": x > 0}
+                place = {"x": x, "y": y, "z": x - 2 * y, "c": 1.25, "d": -0.5, "b": x > 0}
                 for left, right in pairs:
                     one, other = exact(left, place), exact(right, place)
                     if one is not None and other is not None:

@@ -68,7 +68,7 @@ def contract_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
 def factor_of_contract(node: Node, opaque: Set[Node]) -> Node | None:
     """A factor that is the same everywhere moves out of a contraction."""
     for k, operand in enumerate(node.args):
-        found = _scalar_factor(operand, opaque)
+        found = _factor(operand, frozenset(range(operand.type.rank)), opaque)
         if found is not None:
             refactor, rest = found
             return refactor(_contract_with(node, k, rest, node.attrs[k]))
@@ -94,8 +94,8 @@ def _product(x: Node, y: Node, left: str, right: str, out: str) -> Node:
 
 
 def factor_of_sum(node: Node, opaque: Set[Node]) -> Node | None:
-    """A factor that is the same everywhere moves out of a sum."""
-    found = _scalar_factor(node.args[0], opaque)
+    """A factor that is the same along the axes of a sum moves out of it."""
+    found = _factor(node.args[0], frozenset(node.attrs[0]), opaque)
     if found is None or constant_value(found[1]) is not None:
         return None
     refactor, rest = found
@@ -156,8 +156,9 @@ def _without_spread(node: Node, opaque: Set[Node]) -> tuple[Node, tuple[int, ...
     return reshape(source, tuple(shape[i] for i in kept)), kept
 
 
-def _scalar_factor(node: Node, opaque: Set[Node], depth: int = 0) -> tuple[Refactor, Node] | None:
-    """How to multiply or divide by a scalar, or change the sign, and what remains of an array without that."""
+def _factor(node: Node, summed: Set[int], opaque: Set[Node], depth: int = 0) -> tuple[Refactor, Node] | None:
+    """How to multiply or divide by what is the same along the axes that are summed, or change the sign, and what
+    remains of an array without that."""
     if not node.type.is_float or not node.shape or node in opaque or depth > MOST_FACTORS:
         return None
     if node.op is NEG:
@@ -165,21 +166,27 @@ def _scalar_factor(node: Node, opaque: Set[Node], depth: int = 0) -> tuple[Refac
     if node.op not in (MUL, DIV):
         return None
     x, y = node.args
-    scalars = _is_scalar_spread(x), _is_scalar_spread(y)
-    if node.op is DIV and scalars == (False, True):
-        return (lambda value: div(value, y.args[0])), x
-    if node.op is MUL and True in scalars and False in scalars:
-        factor, rest = (x, y) if scalars[0] else (y, x)
-        return (lambda value: mul(factor.args[0], value)), rest
-    inner = _scalar_factor(x, opaque, depth + 1)
+    constant = _is_constant_along(x, summed), _is_constant_along(y, summed)
+    if node.op is DIV and constant == (False, True):
+        return (lambda value: div(value, _spread_again(y, summed, value))), x
+    if node.op is MUL and True in constant and False in constant:
+        factor, rest = (x, y) if constant[0] else (y, x)
+        return (lambda value: mul(_spread_again(factor, summed, value), value)), rest
+    inner = _factor(x, summed, opaque, depth + 1)
     if inner is not None:
         return inner[0], (mul if node.op is MUL else div)(inner[1], y)
-    inner = _scalar_factor(y, opaque, depth + 1) if node.op is MUL else None
+    inner = _factor(y, summed, opaque, depth + 1) if node.op is MUL else None
     return (inner[0], mul(x, inner[1])) if inner is not None else None
 
 
-def _is_scalar_spread(node: Node) -> bool:
-    return node.op is BROADCAST and not node.args[0].shape
+def _is_constant_along(node: Node, axes: Set[int]) -> bool:
+    return node.op is BROADCAST and axes.isdisjoint(node.attrs[1])
+
+
+def _spread_again(factor: Node, summed: Set[int], value: Node) -> Node:
+    """A factor that was constant along the axes that are summed, for the sums."""
+    left = [i for i in range(factor.type.rank) if i not in summed]
+    return broadcast(factor.args[0], value.shape, tuple(left.index(i) for i in factor.attrs[1]))
 
 
 AXES = (

@@ -13,7 +13,8 @@ from exprc.ir.op import COMPOSITE, ELEMENTWISE, SCAN, Op
 from exprc.rewrite.axes import AXES
 from exprc.rewrite.compositions import COMPOSITIONS
 from exprc.rewrite.fold import fold
-from exprc.rewrite.polynomial import COLLECT, collect, is_arithmetic
+from exprc.rewrite.polynomial import COLLECT, collect
+from exprc.rewrite.regions import is_arithmetic
 from exprc.rewrite.rule import CLOSED_FORM, SIMPLIFY, STABILIZE, STRUCTURE, Rule
 from exprc.rewrite.rules import IDENTITIES, REFLECTIONS, STABLE_FORMS
 from exprc.rewrite.views import ELEMENTWISE_RULES, VIEWS

@@ -2,9 +2,8 @@
 
 A region is written as a polynomial over its atoms (what is no arithmetic), with negative powers for divisors; terms
 cancel, common factors are taken out, and fractions are put over a common denominator where terms cancel then.  The new
-form is taken only where it costs less and every atom is still in it: what is not a number stays so, and `x - x` and
-`x / x`
-and `0 * x` stay as they are.  Real-number algebra: class `rounding`, with the largest term as the scale.
+form is taken only where it costs less and every atom is still in it: what is not a number stays so, and `x - x`,
+`x / x` and `0 * x` stay as they are.  Real-number algebra: class `rounding`, with the largest term as the scale.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 from exprc.ir.node import Node
-from exprc.ir.op import ELEMENTWISE
 from exprc.ir.sizes import Size, product
 from exprc.ops import TABLE, leaves
 from exprc.ops.arithmetic import add, cast, div, mul, neg, sub
@@ -22,15 +20,12 @@ from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
 from exprc.ops.table import broadcast_to
 from exprc.rewrite import terms
+from exprc.rewrite.regions import are_carried, is_arithmetic, region_of, unspread
 from exprc.rewrite.rule import CLOSED_FORM, ROUNDING, Rule
 from exprc.rewrite.terms import Monomial, Polynomial
 
-MOST_REGION = 60
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
 BROADCAST, SQRT, CAST = TABLE["broadcast"], TABLE["sqrt"], TABLE["cast"]
-ARITHMETIC = frozenset((ADD, SUB, MUL, DIV, NEG))
-POWERS = frozenset(k for k in range(-terms.MOST_POWER, terms.MOST_POWER + 1) if k)
-SUMS = frozenset((TABLE["sum"], TABLE["contract"]))
 
 
 class Atoms(NamedTuple):
@@ -38,8 +33,7 @@ class Atoms(NamedTuple):
 
     `sums` are those that are polynomials themselves, with the number of each such polynomial in `known`; `sizes` those
     that are sizes, `products` what the program multiplies of them; `held` the atoms inside of those that are
-    arithmetic;
-    `needed` those that a new form has to keep.
+    arithmetic; `needed` those that a new form has to keep.
     """
 
     nodes: list[Node]
@@ -67,7 +61,7 @@ class Atoms(NamedTuple):
             seen |= pending
             pending = {inner for number in pending for inner in self.held.get(number, ())} - seen
         missing = {self.nodes[number] for number in self.needed - seen}
-        return not missing or _are_carried(missing, [self.nodes[number] for number in sorted(seen)])
+        return not missing or are_carried(missing, [self.nodes[number] for number in sorted(seen)])
 
 
 class _Region(NamedTuple):
@@ -79,20 +73,15 @@ class _Region(NamedTuple):
     multiply_out: bool
 
 
-def is_arithmetic(node: Node) -> bool:
-    """Whether a node is made of sums, products, quotients and small whole powers of its arguments."""
-    return node.op in ARITHMETIC or (node.op is POWER and constant_value(node.args[1]) in POWERS)
-
-
 def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node | None:
     """A cheaper form of an arithmetic node, or None.  Nodes in `opaque` have names: they stay atoms."""
     if not is_arithmetic(node) or not node.type.is_float:
         return None
-    nodes = _region(node, opaque)
+    nodes = region_of(node, opaque)
     if nodes is None or len(nodes) < 2:
         return None
     inside = frozenset(nodes)
-    inputs = frozenset(_plain(a) for inner in nodes for a in inner.args if a not in inside)
+    inputs = frozenset(unspread(a) for inner in nodes for a in inner.args if a not in inside)
     best, best_cost = None, _cost(node, inputs)
     for multiply_out in (True, False):
         atoms = Atoms([], {}, {}, {}, {}, set(), {}, set())
@@ -121,61 +110,18 @@ def _forms(found: Polynomial, atoms: Atoms) -> list[tuple[Polynomial, Monomial]]
     return [plain, over] if over is not None and len(over[0]) < len(found) else [plain]
 
 
-def _region(root: Node, opaque: Set[Node]) -> list[Node] | None:
-    """The arithmetic nodes under a root in topological order; None where there are too many."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack = [(root, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            if len(seen) > MOST_REGION:
-                return None
-            stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args) if _inside(a, opaque))
-    return order
-
-
-def _inside(node: Node, opaque: Set[Node]) -> bool:
-    """Whether a node belongs to the region of its reader: unnamed arithmetic, and scalars of it that are spread."""
-    plain = _plain(node)
-    return is_arithmetic(plain) and plain not in opaque and constant_value(plain) is None
-
-
-def _plain(node: Node) -> Node:
-    """A scalar without the shape over which it is spread."""
-    return node.args[0] if node.op is BROADCAST and not node.args[0].shape else node
-
-
-def _are_carried(missing: set[Node], pending: list[Node]) -> bool:
-    """Whether NaN in any of the missing nodes makes one of the others NaN at the same place."""
-    seen = set(pending)
-    while pending and missing and len(seen) <= MOST_REGION:
-        node = pending.pop()
-        missing.discard(node)
-        to_scalar = node.op in SUMS and not node.shape
-        single = node.kind == ELEMENTWISE and len(node.args) == 1 and node.type.is_float
-        if is_arithmetic(node) or single or to_scalar or _plain(node) is not node:
-            pending.extend(argument for argument in node.args if argument not in seen)
-            seen.update(node.args)
-    return not missing
-
-
 # ---- from nodes to polynomials
 
 
 def _expand(region: _Region, atoms: Atoms) -> Polynomial:
     done: dict[Node, Polynomial] = {}
     for node in region.nodes:
-        arguments = [done[a] if a in done else _atom(_plain(a), region, atoms) for a in node.args]
+        arguments = [done[a] if a in done else _atom(unspread(a), region, atoms) for a in node.args]
         if node.op is MUL and not region.multiply_out and all(len(argument) > 1 for argument in arguments):
             arguments = [_factored(argument, atoms, a) for argument, a in zip(arguments, node.args)]
         result = arguments[0] if node.op is BROADCAST else _combine(node, arguments, atoms)
         if result is None:  # beyond the bounds: the node stays as it is
-            number = atoms.number(_plain(node))
+            number = atoms.number(unspread(node))
             atoms.held[number] = {number for argument in arguments for number in terms.atoms_of(argument)}
             result = terms.atom(number)
         done[node] = result
@@ -205,8 +151,8 @@ def _reflected(node: Node, region: _Region, atoms: Atoms) -> Polynomial | None:
     for rule in region.reflections:
         replaced = rule.apply(node) if node.op is rule.root else None
         if replaced is not None:
-            nodes = _region(replaced, frozenset())
-            others = {_plain(a) for inner in nodes or () for a in inner.args if constant_value(a) is None}
+            nodes = region_of(replaced, frozenset())
+            others = {unspread(a) for inner in nodes or () for a in inner.args if constant_value(a) is None}
             if nodes and others <= region.inputs:
                 return _expand(_Region(nodes, region.inputs, (), True), atoms)
     return None
@@ -270,7 +216,7 @@ def _factored(polynomial: Polynomial, atoms: Atoms, node: Node) -> Polynomial:
     key = frozenset(rest.items())
     if key not in atoms.known:
         is_itself = not over and rest == polynomial
-        number = atoms.number(_plain(node) if is_itself else _build(rest, terms.ONE_TERM, atoms, node))
+        number = atoms.number(unspread(node) if is_itself else _build(rest, terms.ONE_TERM, atoms, node))
         atoms.known[key], atoms.sums[number], atoms.held[number] = number, rest, terms.atoms_of(rest)
     return {terms.times(terms.times(common, over), ((atoms.known[key], 1),)): content}
 

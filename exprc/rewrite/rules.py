@@ -24,7 +24,7 @@ from exprc.rewrite.rule import (
 )
 from exprc.rewrite.terms import as_ratio
 
-X, Y = wildcard("x"), wildcard("y")
+X, Y, Z = wildcard("x"), wildcard("y"), wildcard("z")
 C, D = wildcard("c"), wildcard("d")  # constants
 B = wildcard("b", BOOL)
 MODERATE = 2.0**40  # products of constants up to here meet neither overflow nor underflow that they cause
@@ -97,6 +97,8 @@ IDENTITIES = (
     rule("not_not", SIMPLIFY, EXACT, not_(not_(B)), B, "two negations cancel"),
     rule("not_equal", SIMPLIFY, EXACT, not_(eq(X, Y)), ne(X, Y), "one comparison"),
     rule("not_unequal", SIMPLIFY, EXACT, not_(ne(X, Y)), eq(X, Y), "one comparison"),
+    rule("chosen_again", SIMPLIFY, EXACT, where(B, where(B, X, Y), Z), where(B, X, Z), "chosen before by the same"),
+    rule("not_chosen_again", SIMPLIFY, EXACT, where(B, X, where(B, Y, Z)), where(B, X, Z), "not chosen by the same"),
     rule("same_choice", SIMPLIFY, EXACT, where(B, X, X), X, "both branches are the same"),
     rule("constant_last", SIMPLIFY, EXACT, eq(C, X), eq(X, C), "a comparison with a constant reads x == c",
          _constant_factor),
