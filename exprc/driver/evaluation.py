@@ -13,6 +13,7 @@ from exprc.diagnostics import Diagnostic, UserError
 from exprc.driver.options import Options
 from exprc.driver.pipeline import run_stages
 from exprc.package.interface import Interface
+from exprc.package.names import MODULE_METHODS, python_name
 from exprc.source import Source
 
 MODULE = "exprc_run_model"
@@ -32,7 +33,7 @@ def evaluate(source: Source, options: Options, data: Mapping[str, Any]) -> dict[
         module = _import(folder)
         for callable_ in interface.callables:
             given = _arguments(interface, callable_.arguments, data)
-            function = getattr(module, _python_name(module, callable_.name))
+            function = getattr(module, python_name(callable_.name, MODULE_METHODS))
             given |= {d: data[d] for d in callable_.dims if d in data and d not in given}
             try:
                 if options.gradients and callable_.gradient:
@@ -86,10 +87,6 @@ def _filled(argument: Any, interface: Interface, data: Mapping[str, Any]) -> Any
             Diagnostic("E0709", f"the data has no array `{argument.name}`, and nothing in it tells the size {unknown}")
         ) from None
     return numpy.full(shape, argument.start, {"f64": "float64", "f32": "float32", "i64": "int64"}[argument.dtype])
-
-
-def _python_name(module: ModuleType, name: str) -> str:
-    return name if hasattr(module, name) else name + "_"
 
 
 def _import(folder: str) -> ModuleType:

@@ -95,7 +95,7 @@ def _function(interface: Interface, callable_: Callable, gradient: GradientEntry
     results: list[tuple[Result, str]] = [(result, c_name(result.name)) for result in callable_.results]
     if gradient:
         results += [
-            (result, f"grad_{c_part(name)}") for name, result in zip(gradient.wrt, gradient.results, strict=True)
+            (result, c_name(f"grad_{name}")) for name, result in zip(gradient.wrt, gradient.results, strict=True)
         ]
     parameters = [Parameter("size", "int64_t", c_name(name), name) for name in callable_.dims]
     for argument in interface.arguments_of(callable_.arguments):
@@ -103,13 +103,13 @@ def _function(interface: Interface, callable_: Callable, gradient: GradientEntry
     parameters += [Parameter("result", f"{C_TYPES[result.dtype]} *", name, result.name) for result, name in results]
     parameters.append(Parameter("workspace", "void *", "workspace", ""))
     parameters.append(Parameter("fault", f"{c_part(interface.name)}_fault *", "fault", ""))
-    return CFunction(
-        gradient.symbol if gradient else callable_.symbol, callable_, gradient, _with_unique_names(parameters)
-    )
+    unique = _with_unique_names(parameters, f"{c_part(interface.name)}_fault")
+    return CFunction(gradient.symbol if gradient else callable_.symbol, callable_, gradient, unique)
 
 
-def _with_unique_names(parameters: list[Parameter]) -> tuple[Parameter, ...]:
-    taken: set[str] = set()
+def _with_unique_names(parameters: list[Parameter], fault_type: str) -> tuple[Parameter, ...]:
+    """No name twice, and none that hides the type of the fault, which comes last."""
+    taken = {fault_type}
     unique: list[Parameter] = []
     for parameter in parameters:
         name = parameter.name

@@ -97,7 +97,7 @@ def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
     for option, spelt in zip(plain, option_names(interface, callable_), strict=True):
         if option != spelt:
             fields.append((f"{option.removeprefix('allow_')}_option", spelt))
-    texts = [(name, python_literal(value)) for name, value in fields]
+    texts = [("build", "_build"), *((name, python_literal(value)) for name, value in fields)]
     texts.append(("entry", _entry(callable_.symbol, callable_.results)))
     if callable_.gradient:
         wrt = tuple(argument.python_name for argument in interface.arguments_of(callable_.gradient.wrt))

@@ -22,7 +22,7 @@ WIDTH = 116
 def make_header(interface: Interface) -> str:
     """The text of `NAME.h`."""
     prefix = c_part(interface.name)
-    guard = f"EXPRC_{prefix.upper()}_H"
+    guard = f"EXPRC_{prefix}_H"  # in its own case: models `E` and `e` have different headers
     parts = [
         _comment(f"{MARKER}: made by exprc {interface.exprc_version} from {interface.source_name}\n\n{interface.doc}"),
         f"#ifndef {guard}\n#define {guard}\n\n#include <stddef.h>\n#include <stdint.h>\n",

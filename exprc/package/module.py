@@ -58,6 +58,7 @@ def _tables(interface: Interface) -> str:
     sizes = {str(size): _size(size, names) for size in _all_sizes(interface)}
     requirements = [_requirement(requirement, names) for requirement in all_requirements(interface)]
     prefix = c_part(interface.name) + "_"
+    spelt = {a.name: a.python_name for a in interface.arguments if a.name != a.python_name}
     lines = [
         "# ---- The model ".ljust(116, "-"),
         "",
@@ -69,7 +70,9 @@ def _tables(interface: Interface) -> str:
         "_REQUIREMENTS = (",
         *(f"    {entry}," for entry in requirements),
         ")",
-        '_ARGUMENTS = {record["python_name"]: _Argument(record) for record in __exprc__["arguments"]}',
+        '_ARGUMENTS = {record["python_name"]: _declared(record) for record in __exprc__["arguments"]}',
+        f"_SPELLINGS = {python_literal(spelt)}",
+        "_build = object()  # functions that were taken before the module was loaded again have another one",
         "",
         *(
             f"_c_{function.symbol} = _in_library({python_literal(function.symbol.removeprefix(prefix))})"
@@ -112,16 +115,15 @@ def _lambda(names: list[str], body: str) -> str:
 def _objects(interface: Interface) -> str:
     """The callables.  One with the name of a builtin is no global, since the support above uses the builtin."""
     names = [callable_name(callable_) for callable_ in interface.callables]
-    plain = [name for name in names if not hasattr(builtins, name)]
-    hidden = [name for name in names if hasattr(builtins, name)]
-    text = "".join(f"{name} = _Function_{name}()\n" for name in plain)
-    if hidden:
-        entries = ", ".join(f"{python_literal(name)}: _Function_{name}()" for name in hidden)
+    text = "_FUNCTIONS = {\n" + "".join(f"    {python_literal(n)}: _Function_{n}(),\n" for n in names) + "}\n"
+    text += "".join(f"{name} = _FUNCTIONS[{python_literal(name)}]\n" for name in names if not hasattr(builtins, name))
+    if any(hasattr(builtins, name) for name in names):
         text += (
-            f"_NAMED_AS_BUILTINS = {{{entries}}}\n\n\n"
-            "def __getattr__(name):\n"
-            "    if name in _NAMED_AS_BUILTINS:\n"
-            "        return _NAMED_AS_BUILTINS[name]\n"
+            "\n\ndef __getattr__(name):\n"
+            "    if name in _FUNCTIONS:\n"
+            "        return _FUNCTIONS[name]\n"
             '    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")\n'
+            "\n\ndef __dir__():\n"
+            "    return sorted({*globals(), *_FUNCTIONS})\n"
         )
     return text

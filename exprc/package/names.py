@@ -1,9 +1,10 @@
 """How a program's names are spelt in Python, in C and as symbols of the library.
 
-Python: a keyword or a method of the module gets `_` at its end (`lambda_`); a name that starts with an underscore gets
-`v` before it (`v_x`), so that the module's own names, which all start with one, stay apart.
-C: a keyword of C or C++, a common macro or a name that C reserves gets `v_` before it (`v_double`); characters
-outside ASCII become `u` and their code point (`u03BC`).
+Python: a keyword, a method of the module or of a gradient gets `_` at its end (`lambda_`, `keys_`); a name that starts
+with an underscore gets `v_` before it (`v__x`), so that the module's own names, which all start with one, stay apart.
+`v__x` itself is `v_v__x`, so that different names stay different; the checker refuses `lambda` beside `lambda_`.
+C: a keyword of C or C++, a name in capitals or another common macro, or a name that C reserves gets `v_` before it
+(`v_double`, `v_EOF`); characters outside ASCII become `u` and their code point (`u03BC`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from keyword import iskeyword
 from exprc.diagnostics import Diagnostic, UserError
 
 MODULE_METHODS = frozenset(("set_num_threads",))
+GRADIENT_METHODS = frozenset(("keys",))  # `**gradient` calls it
 LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault"))
 
 _C_WORDS = """
@@ -26,12 +28,13 @@ constinit const_cast decltype delete dynamic_cast explicit export friend mutable
 operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
 typename using virtual wchar_t xor xor_eq final override import module
 int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t
-NULL EOF I assert errno stdin stdout stderr offsetof INFINITY NAN HUGE_VAL SIZE_MAX BUFSIZ RAND_MAX CLOCKS_PER_SEC
-min max near far huge small interface IN OUT OPTIONAL TRUE FALSE BOOL BYTE linux unix i386 major minor makedev
+I assert errno stdin stdout stderr offsetof math_errhandling sched_priority st_atime st_mtime st_ctime
+min max near far huge small hyper interface None Bool Status Success Always linux unix i386 major minor makedev
 va_list va_start va_arg va_end setjmp isnan isinf isfinite signbit fpclassify
 workspace fault
 """
 C_RESERVED = frozenset(_C_WORDS.split())
+_MACRO_STARTS = ("M_", "L_", "P_", "AF_", "PF_", "PRI", "SCN", "si_", "sa_", "s6_", "sigev_")
 
 
 def check_model_name(name: str) -> str:
@@ -49,10 +52,13 @@ def check_model_name(name: str) -> str:
     return name
 
 
-def python_name(name: str, taken: frozenset[str] = frozenset()) -> str:
+def python_name(name: str, taken: frozenset[str] = GRADIENT_METHODS) -> str:
     """The spelling of an argument, or (with `taken=MODULE_METHODS`) of a callable, in Python."""
-    if name.startswith("_"):
-        return "v" + name
+    rest = name
+    while rest.startswith("v_"):
+        rest = rest[2:]
+    if rest.startswith("_"):
+        return "v_" + name
     return name + "_" if iskeyword(name) or name in taken else name
 
 
@@ -67,7 +73,7 @@ def c_name(name: str) -> str:
     """The spelling of a parameter in C."""
     plain = c_part(name)
     reserved = plain in C_RESERVED or plain.startswith("_") or "__" in plain
-    return "v_" + plain if reserved else plain
+    return "v_" + plain if reserved or _looks_like_macro(plain) else plain
 
 
 def c_part(name: str) -> str:
@@ -95,6 +101,12 @@ def symbols(model: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def library_symbol(model: str, function: str) -> str:
     """The symbol of one of `LIBRARY_FUNCTIONS`."""
     return f"{c_part(model)}_{function}"
+
+
+def _looks_like_macro(name: str) -> bool:
+    """Only macros without parameters matter: the name of a parameter is never followed by a parenthesis."""
+    capitals = name == name.upper() and sum(map(str.isalpha, name)) > 1
+    return capitals or name.startswith(_MACRO_STARTS) or (name[0] == "B" and name[1:].isdigit())
 
 
 def _family(value: str) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ def quick_path(interface: Interface, callable_: Callable, kind: str, out_option:
     call = [*allocations, *_call(symbol, words, _returned(kind, results))]
     if comparisons:
         call = [f"if {' and '.join(comparisons)}:", *_indented(call)]
-    tests = [f"{out_option} is None and not _positional and not _unknown", *map(_fits, arguments)]
+    plain = f"{out_option} is None and not _positional and not _unknown and _self.build is _build"
+    tests = [plain, *map(_fits, arguments)]
     return [f"if ({tests[0]}", *(f"    and {test}" for test in tests[1:]), "):", *_indented([*unpacking, *call])]
 
 
@@ -70,7 +71,7 @@ def quick_bound_path(interface: Interface, callable_: Callable, kind: str) -> li
     fits = [_fits_shape(argument, of_argument[argument.name]) for argument in free]
     return [
         f"{', '.join([*words, *shapes])} = _self._prepared",
-        "if (not _positional and not _unknown",
+        "if (not _positional and not _unknown and _self._state.function.build is _build",
         *(f"    and {test}" for test in fits),
         "):",
         *_indented([*allocations, *_call(callable_.gradient.symbol, passed, _returned(kind, results))]),
@@ -127,7 +128,8 @@ def _sizes(
 def _fits(argument: Argument) -> str:
     name = argument.python_name
     if not argument.shape:
-        return f"_type({name}) in _{argument.dtype}_scalars"
+        small = f" and -_F32_MAX <= {name} <= _F32_MAX" if argument.dtype == "f32" else ""
+        return f"_type({name}) in _{argument.dtype}_scalars{small}"
     rank = f"{name}.ndim == {len(argument.shape)}"
     layout = f"{name}.flags.num & _READY == _READY"
     return f"_type({name}) is _ndarray and {name}.dtype is _{argument.dtype} and {rank} and {layout}"
