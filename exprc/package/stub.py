@@ -8,7 +8,8 @@ from exprc.package.interface import Argument, Callable, Interface, Result
 from exprc.package.names import python_name
 from exprc.package.write import MARKER
 
-_IMPORTS = """from builtins import bool as _bool, float as _float, int as _int, property as _property, str as _str, tuple as _tuple
+_IMPORTS = """from builtins import bool as _bool, float as _float, int as _int, str as _str
+from builtins import property as _property, tuple as _tuple
 from typing import Any as _Any
 
 import numpy as _np
