@@ -241,7 +241,7 @@ bound = total.bind(**{name: values[name] for name in ("self", "out", "copy", "np
 free = {name: value for name, value in values.items() if name not in ("self", "out", "copy", "np", "keys_")}
 assert bound(**free) == bound.value_and_grad(**free)[0] == wanted
 flat = total.bind().flat
-assert flat.names == tuple(argument["name"] for argument in awkward.__exprc__["arguments"])
+assert flat.names == tuple(spelt)
 theta = flat.pack(**values)
 assert flat.value(theta) == wanted and total(**flat.unpack(theta)) == wanted
 assert pickle.loads(pickle.dumps(bound))(**free) == wanted
