@@ -287,22 +287,22 @@ def test_symbols_are_the_model_s_own(tmp_path: Path) -> None:
 
 
 @needs_cc
-def test_two_models_in_one_program(tmp_path: Path) -> None:
-    for name, factor in (("first", 2), ("second", 3)):
+def test_two_models_in_one_program_even_of_one_name_in_two_cases(tmp_path: Path) -> None:
+    for name, factor in (("twin", 2), ("Twin", 3)):
         build(f"dim n\nparam w : f64[n]\nloss E = {factor} * sum(w)\noutput p = {factor} * w\n", tmp_path, name)
     text = """
 #include <stdio.h>
-#include "first.h"
-#include "second.h"
+#include "twin.h"
+#include "Twin.h"
 int main(void) {
     double w[3] = {1, 2, 3}, E, F, g[3], h[3];
-    int bad = first_E_value_and_grad(3, w, &E, g, NULL, NULL) + second_E_value_and_grad(3, w, &F, h, NULL, NULL);
-    printf("%d %g %g %g %g %d\\n", bad, E, F, g[2], h[2], first_build_id() != second_build_id());
+    int bad = twin_E_value_and_grad(3, w, &E, g, NULL, NULL) + Twin_E_value_and_grad(3, w, &F, h, NULL, NULL);
+    printf("%d %g %g %g %g %d\\n", bad, E, F, g[2], h[2], twin_build_id() != Twin_build_id());
     return 0;
 }
 """
-    assert compiled(tmp_path, text, "first", "second") == "0 12 18 2 3 1\n"
-    code = "import first, second\nassert first.E(w=[1, 2, 3]) == 12 and second.E(w=[1, 2, 3]) == 18\n"
+    assert compiled(tmp_path, text, "twin", "Twin") == "0 12 18 2 3 1\n"
+    code = "import twin, Twin\nassert twin.E(w=[1, 2, 3]) == 12 and Twin.E(w=[1, 2, 3]) == 18\n"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 0
 
 
@@ -361,6 +361,23 @@ def test_a_workspace_is_used_within_its_bounds(wide: ctypes.CDLL) -> None:
         np.testing.assert_array_equal(found, wanted)
         assert np.all(memory[:start] == 171)
         assert np.all(memory[start + needed :] == 171)
+
+
+def test_pointers_to_nothing_may_be_null(wide: ctypes.CDLL) -> None:
+    E = ctypes.c_double(1.0)
+    sizes = (ctypes.c_int64(0), ctypes.c_int64(1))
+    w, V, of_w, of_V = (ctypes.c_double * 1)(), (ctypes.c_float * 1)(), (ctypes.c_double * 1)(), (ctypes.c_float * 1)()
+    assert wide.wide_E_value_and_grad(*sizes, None, w, V, ctypes.byref(E), of_w, of_V, None, None) == 0
+    assert (E.value, of_w[0], of_V[0]) == (0.0, 0.0, 0.0)
+    total = ctypes.c_int64(1)
+    assert wide.wide_total(ctypes.c_int64(0), None, ctypes.byref(total), None, None) == 0
+    assert total.value == 0
+
+
+def test_a_fault_is_written_only_where_there_is_one(wide: ctypes.CDLL) -> None:
+    fault = Fault(17, 18, 19, 20, b"untouched")
+    assert call(wide, (7, 5), None, ctypes.byref(fault))[0] == 0
+    assert (fault.code, fault.line, fault.name) == (17, 18, b"untouched")
 
 
 FAULTS = [

@@ -268,8 +268,8 @@ REFUSED = {
     "a generator": ((x for x in X), TypeError, "X holds an object of type generator"),
     "ragged": ([[1, 2], [1]], ValueError, "X is no array of numbers"),
     "endless": (endless(), ValueError, "X is no array of numbers"),
-    "a scalar": (3.0, ValueError, "X has 0 axes, shape (), but"),
-    "0-d": (np.array(3.0), ValueError, "X has 0 axes, shape (), but"),
+    "a scalar": (3.0, ValueError, "X is a scalar, but"),
+    "0-d": (np.array(3.0), ValueError, "X is a scalar, but"),
     "empty": ([], ValueError, "X has 1 axis, shape (0,), but"),
     "a string": ("abc", TypeError, "X has dtype <U3"),
     "raises": (Raises(), TypeError, "X is no array of numbers: 'boom'"),
@@ -468,6 +468,62 @@ def test_sizes_by_name(model: ModuleType, sizes: dict[str, Any], words: str | No
     with pytest.raises((TypeError, ValueError)) as raised:
         model.E(X=X, **rest(), **sizes)
     assert words in str(raised.value)
+
+
+SIZES_PROGRAM = """dim n, d, h
+input X : f64[n, d]
+input z : f64[2*n + 1]
+input q : f64[n // 2]
+input r : f64[n * d]
+param w : f64[d]
+loss E = sum(X @ w) + sum(z) + sum(q)
+loss F = sum(r) * sum(w)
+output o = zeros(h) + sum(w)
+output t = z[3:]
+output nn = f64(n) * w
+"""
+
+
+@pytest.fixture(scope="module")
+def sized(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return support.build(SIZES_PROGRAM, tmp_path_factory.mktemp("sized"))
+
+
+def ones(*shape: int) -> np.ndarray:
+    return np.ones(shape)
+
+
+N_BY_X = r"n is 4 by axis 0 of X, `input X : f64[n, d]`"
+SOLVED = [
+    ("E", {"X": ones(4, 2), "z": ones(9), "q": ones(2), "w": ones(2)}, 19.0),
+    ("E", {"X": ones(4, 2), "z": ones(8), "q": ones(2), "w": ones(2)}, "needs 9 (2*n + 1): " + N_BY_X),
+    ("E", {"X": ones(4, 2), "z": ones(9), "q": ones(3), "w": ones(2)}, "needs 2 (n//2): " + N_BY_X),
+    ("F", {"r": ones(8), "w": ones(2)}, 16.0),
+    ("F", {"r": ones(7), "w": ones(2)}, "needs d*n for some n: d is 2 by axis 0 of w, `param w : f64[d]`"),
+    ("F", {"r": ones(0), "w": ones(0)}, "F needs the size n (sized.expr, line 1), which no array gives: pass n=..."),
+    ("F", {"r": ones(0), "w": ones(0), "n": 3}, 0.0),
+    ("o", {"w": ones(2), "h": 3}, [2.0, 2.0, 2.0]),
+    ("o", {"w": ones(2), "h": 0}, []),
+    ("o", {"w": ones(2)}, "o needs the size h (sized.expr, line 1), which no array gives: pass h=..."),
+    ("o", {"w": ones(2), "h": 2**62}, "o: no memory for a result of the shape (4611686018427387904,)"),
+    ("o", {"w": ones(2), "h": 2**50}, "o: no memory for a result of the shape (1125899906842624,)"),
+    ("t", {"z": ones(5)}, [1.0, 1.0]),
+    ("t", {"z": ones(1)}, "t: `z[3:]` (sized.expr, line 10) needs 2 <= 2*n, but n = 0"),
+    ("t", {"z": ones(4)}, "axis 0 of z has size 4, but `input z : f64[2*n + 1]` (sized.expr, line 3) needs 2*n + 1"),
+    ("nn", {"w": ones(2), "X": ones(5, 2)}, [5.0, 5.0]),
+    ("nn", {"w": ones(2), "X": ones(5, 3)}, "axis 1 of X has size 3, but"),
+    ("nn", {"w": ones(2), "z": ones(5)}, "nn does not depend on z: `input z : f64[2*n + 1]` (sized.expr, line 3)"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "wanted"), SOLVED)
+def test_sizes_are_solved_for(sized: ModuleType, name: str, given: dict[str, Any], wanted: Any) -> None:
+    if not isinstance(wanted, str):
+        assert_array_equal(getattr(sized, name)(**given), wanted)
+        return
+    with pytest.raises((TypeError, ValueError, MemoryError)) as raised:
+        getattr(sized, name)(**given)
+    assert wanted in str(raised.value).replace(sized.__exprc__["source"]["name"], "sized.expr")
 
 
 @pytest.mark.parametrize("rebuilt", [False, True])

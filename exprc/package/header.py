@@ -39,8 +39,9 @@ def make_header(interface: Interface) -> str:
 
 _RULES = """Arrays are row-major, contiguous and aligned as their element type; a pointer may be NULL where the array
 has size 0. Scalars are passed by pointer too. Results must not overlap arguments or each other. With workspace NULL the
-function allocates what it needs; fault may be NULL. Functions may be called from several threads at once, each with
-its own workspace and results. The return value is a status, 0 if all went well."""
+function allocates what it needs; any other has to have the bytes that the function's `..._workspace` tells, in any
+alignment. Functions may be called from several threads at once, each with its own workspace and results. The return
+value is a status, 0 if all went well. fault may be NULL, and is only written where the status is not 0."""
 
 
 def _fault(prefix: str) -> str:
@@ -49,9 +50,9 @@ def _fault(prefix: str) -> str:
         "typedef struct {\n"
         "    int32_t code;\n"
         "    int32_t line;\n"
-        "    int64_t index; /* the lowest one that is out of bounds */\n"
-        "    int64_t bound;\n"
-        "    char name[48]; /* of the size or the array, ends with a zero byte */\n"
+        "    int64_t index; /* the lowest one that is out of bounds; of a requirement the left side */\n"
+        "    int64_t bound; /* what it has to stay below; of a requirement the right side */\n"
+        "    char name[48]; /* of the size, the array or the requirement, ends with a zero byte */\n"
         f"}} {prefix}_fault;\n"
     )
 

@@ -100,8 +100,9 @@ def _size(size: Size, names: dict[str, str]) -> str:
 def _requirement(requirement: Requirement, names: dict[str, str]) -> str:
     dims = [names[name] for name in sorted(requirement.left.dims() | requirement.right.dims())]
     test = f"{_text(requirement.left, names)} {requirement.relation} {_text(requirement.right, names)}"
-    fields = (python_literal(requirement.text), str(requirement.line), python_literal(tuple(dims)), _lambda(dims, test))
-    return f"({', '.join(fields)})"
+    fact = f"{requirement.left} {requirement.relation} {requirement.right}"
+    texts = (requirement.text, requirement.line, tuple(dims), fact)
+    return f"({', '.join(map(python_literal, texts))}, {_lambda(dims, test)})"
 
 
 def _text(size: Size, names: dict[str, str]) -> str:
