@@ -536,7 +536,7 @@ def test_results_are_new_arrays(toy, data) -> None:  # type: ignore[no-untyped-d
 
 def test_signatures_docs_and_manifest(toy) -> None:  # type: ignore[no-untyped-def]
     assert list(inspect.signature(toy.E).parameters) == ["X", "y", "w", "b", "out", "allow_downcast"]
-    assert list(inspect.signature(toy.E.grad).parameters) == ["X", "y", "w", "b", "out", "allow_downcast"]
+    assert list(inspect.signature(toy.E.grad).parameters) == ["X", "y", "w", "b", "out", "allow_downcast", "wrt"]
     assert list(inspect.signature(toy.p).parameters) == ["X", "w", "b", "out", "allow_downcast"]
     assert "X : f64[n, d]  design matrix" in toy.E.__doc__
     assert '"""quotes""" and \\ backslash */ \u2028 end' in toy.__doc__

@@ -405,9 +405,9 @@ def test_outs_of_a_gradient(model: ModuleType) -> None:
     assert_array_equal(w, wanted.w)
     assert b == wanted.b
     for outs, words in [
-        ((w,), "out has 1 arrays, but there are 2 params"),
-        (w, "out has 1 arrays, but there are 2 params"),
-        (3, "out has 1 arrays"),
+        ((w,), "out has 1 array for the gradients by w, b"),
+        (w, "out has 1 array for the gradients by w, b"),
+        (3, "out has 1 array for"),
         ((w, None), "out for b has to be an array, not NoneType"),
         ((given["w"], b), "out for w overlaps"),
         ((w[:1], w[:1].reshape(())), "out for w has dtype float64 and shape (1,)"),
@@ -415,6 +415,34 @@ def test_outs_of_a_gradient(model: ModuleType) -> None:
         with pytest.raises((TypeError, ValueError)) as raised:
             model.E.grad(**given, out=outs)
         assert words in str(raised.value)
+
+
+def test_gradients_by_name(tmp_path: Path) -> None:
+    """`--wrt` adds inputs to what is differentiated by, and `wrt=` chooses of it."""
+    model = support.build(PROGRAM, tmp_path, wrt=("X",))
+    given = {"X": X, **rest()}
+    value, everything = model.E.value_and_grad(**given)
+    assert everything.keys() == ("X", "w", "b")
+    of_x = np.outer(given["y"], given["w"])
+    np.testing.assert_allclose(everything.X, of_x)
+    for wrt in ("X", ("X",), ["b", "X"], ("w", "b")):
+        names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+        for found in (
+            model.E.grad(**given, wrt=wrt),
+            model.E.bind(X=X).grad(**rest(), wrt=wrt),
+            model.E.bind(X=X, y=given["y"]).value_and_grad(w=given["w"], b=0.25, wrt=wrt)[1],
+        ):
+            assert found.keys() == names
+            assert all(np.array_equal(found[name], everything[name]) for name in names)
+    out = np.empty((4, 3))
+    assert model.E.grad(**given, wrt="X", out=out).X is out
+    assert_array_equal(out, everything.X)
+    assert model.E.bind(X=X, y=given["y"]).flat.names == ("w[0]", "w[1]", "w[2]", "b")
+    with pytest.raises(ValueError, match=r"no gradient with respect to y, `input y : f64\[n\]` .*--wrt y` builds it"):
+        model.E.grad(**given, wrt=("y",))
+    with pytest.raises(ValueError, match="no gradient with respect to 'q', only to X, w, b"):
+        model.E.grad(**given, wrt="q")
+    assert value == model.E(**given)
 
 
 VECTORS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from exprc.package.escape import python_docstring, python_literal
 from exprc.package.interface import PARAM, Argument, Callable, Interface, Result, all_requirements, requirements_of
 from exprc.package.names import MODULE_METHODS, option_name, python_name
@@ -39,10 +41,19 @@ def parameter_names(interface: Interface, callable_: Callable) -> tuple[str, ...
     return (*arguments, *(python_name(name) for name in keyword_dims(interface, callable_)))
 
 
-def option_names(interface: Interface, callable_: Callable) -> tuple[str, str, str]:
-    """How `out`, `allow_downcast` and `copy` are spelt for this callable."""
+class OptionNames(NamedTuple):
+    """How the options are spelt for a callable."""
+
+    out: str
+    allow_downcast: str
+    copy: str
+    wrt: str
+
+
+def option_names(interface: Interface, callable_: Callable) -> OptionNames:
+    """The spelling of the options: the model's names win."""
     taken = (*parameter_names(interface, callable_), *map(python_name, callable_.dims))
-    return option_name("out", taken), option_name("allow_downcast", taken), option_name("copy", taken)
+    return OptionNames(*(option_name(option, taken) for option in OptionNames._fields))
 
 
 def keyword_dims(interface: Interface, callable_: Callable) -> tuple[str, ...]:
@@ -93,8 +104,7 @@ def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
         ("requirements", tuple(i for i, fact in enumerate(all_requirements(interface)) if fact in applicable)),
     ]
     fields += [field for field in optional if field[1]]
-    plain = ("out", "allow_downcast", "copy")
-    for option, spelt in zip(plain, option_names(interface, callable_), strict=True):
+    for option, spelt in zip(OptionNames._fields, option_names(interface, callable_), strict=True):
         if option != spelt:
             fields.append((f"{option.removeprefix('allow_')}_option", spelt))
     texts = [("build", "_build"), *((name, python_literal(value)) for name, value in fields)]
@@ -127,8 +137,9 @@ def _method(interface: Interface, callable_: Callable, kind: str) -> list[str]:
     """`__call__`, `grad` or `value_and_grad`."""
     required = parameter_names(interface, callable_)
     arguments = required[: len(callable_.arguments)]
-    out, downcast, _ = option_names(interface, callable_)
+    out, downcast, _, wrt = option_names(interface, callable_)
     name = "__call__" if kind == "value" else kind
+    chosen = f"{wrt}=None, " if kind != "value" else ""
     parameters = "".join(f"{argument}=_missing, " for argument in required)
     given = ", ".join(f"{python_literal(argument)}: {argument}" for argument in required)
     doc = {
@@ -137,17 +148,19 @@ def _method(interface: Interface, callable_: Callable, kind: str) -> list[str]:
         "value_and_grad": "The loss and its gradient.",
     }[kind]
     options = f"({python_literal(out)}, None), ({python_literal(downcast)}, False)"
+    options += f", ({python_literal(wrt)}, None)" if chosen else ""
+    passed = f"{{{given}}}, {out}, {downcast}" + (f", {wrt}" if chosen else "")
     return [
         f"    @_keywords({python_literal(required, 4)}, {options})",
-        f"    def {name}(_self, *_positional, {parameters}{out}=None, {downcast}=False, **_unknown):",
+        f"    def {name}(_self, *_positional, {parameters}{out}=None, {downcast}=False, {chosen}**_unknown):",
         f"        {python_docstring(doc)}",
-        *(f"        {line}" for line in (quick_path(interface, callable_, kind, out) if arguments else [])),
-        f"        return _self._slowly({python_literal(kind)}, _positional, _unknown, {{{given}}}, {out}, {downcast})",
+        *(f"        {line}" for line in (quick_path(interface, callable_, kind, (out, wrt)) if arguments else [])),
+        f"        return _self._slowly({python_literal(kind)}, _positional, _unknown, {passed})",
     ]
 
 
 def _bind(interface: Interface, callable_: Callable) -> list[str]:
-    _, downcast, copy = option_names(interface, callable_)
+    _, downcast, copy, _ = option_names(interface, callable_)
     parameters = parameter_names(interface, callable_)
     options = f"({python_literal(copy)}, False), ({python_literal(downcast)}, False)"
     return [

@@ -16,8 +16,11 @@ from exprc.package.names import python_name
 from exprc.package.sizes import to_python
 
 
-def quick_path(interface: Interface, callable_: Callable, kind: str, out_option: str) -> list[str]:
-    """The lines of the path, unindented; none where there is no quick path.  `kind`: value, grad, value_and_grad."""
+def quick_path(interface: Interface, callable_: Callable, kind: str, options: tuple[str, str]) -> list[str]:
+    """The lines of the path, unindented; none where there is no quick path.  `kind`: value, grad, value_and_grad.
+
+    `options` are how `out` and `wrt` are spelt.
+    """
     arguments = interface.arguments_of(callable_.arguments)
     results = callable_.results if kind == "value" or not callable_.gradient else _all_results(callable_)
     names = {name: python_name(name) for name in callable_.dims}
@@ -37,7 +40,8 @@ def quick_path(interface: Interface, callable_: Callable, kind: str, out_option:
     call = [*allocations, *_call(symbol, words, _returned(kind, results))]
     if comparisons:
         call = [f"if {' and '.join(comparisons)}:", *_indented(call)]
-    plain = f"{out_option} is None and not _positional and not _unknown and _self.build is _build"
+    absent = " and ".join(f"{option} is None" for option in (options[:1] if kind == "value" else options))
+    plain = f"{absent} and not _positional and not _unknown and _self.build is _build"
     tests = [plain, *map(_fits, arguments)]
     return [f"if ({tests[0]}", *(f"    and {test}" for test in tests[1:]), "):", *_indented([*unpacking, *call])]
 

@@ -10,6 +10,7 @@ from exprc.package.write import MARKER
 
 _IMPORTS = """from builtins import bool as _bool, float as _float, int as _int, str as _str
 from builtins import property as _property, tuple as _tuple
+from collections.abc import Sequence as _Sequence
 from typing import Any as _Any
 
 import numpy as _np
@@ -79,7 +80,7 @@ def _bound(interface: Interface, callable_: Callable) -> str:
 
 
 def _methods(interface: Interface, callable_: Callable, default: str) -> list[str]:
-    out, downcast, _ = option_names(interface, callable_)
+    out, downcast, _, wrt = option_names(interface, callable_)
     required = parameter_names(interface, callable_)
     optional = [python_name(dim) for dim in callable_.dims if python_name(dim) not in required]
     dims = [python_name(dim) for dim in callable_.dims]
@@ -91,13 +92,14 @@ def _methods(interface: Interface, callable_: Callable, default: str) -> list[st
     lines = [f"    def __call__({keywords}) -> {value}: ..."]
     if callable_.gradient:
         gradient = f"_Gradient_{callable_name(callable_)}"
+        keywords += f", {wrt}: _str | _Sequence[_str] | None = ..."
         lines.append(f"    def grad({keywords}) -> {gradient}: ...")
         lines.append(f"    def value_and_grad({keywords}) -> _tuple[{value}, {gradient}]: ...")
     return lines
 
 
 def _bind_method(interface: Interface, callable_: Callable) -> str:
-    _, downcast, copy = option_names(interface, callable_)
+    _, downcast, copy, _ = option_names(interface, callable_)
     parameters = [f"{a.python_name}: _ArrayLike = ..." for a in interface.arguments_of(callable_.arguments)]
     parameters += [f"{python_name(name)}: _int = ..." for name in callable_.dims]
     parameters += [f"{copy}: _bool = ...", f"{downcast}: _bool = ..."]
