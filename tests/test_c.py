@@ -160,9 +160,9 @@ private protected public reinterpret_cast requires static_cast template this thr
 wchar_t xor xor_eq final override import module int64_t size_t uint8_t
 I NULL EOF INFINITY NAN M_PI M_PIf HZ B0 errno unix linux i386 assert min max stdin stdout far near small complex
 Complex_I _Complex_I imaginary offsetof PRIu64 SCNd8 SIGINT st_atime si_pid __LINE__ __func__ None Status"""
-MODULE_WORDS = """self np bind grad flat value_and_grad out copy allow_downcast v keys count index step size names pack
-len print type match numpy importlib __init__ __class__ __x _x v_x v__x lambda workspace fault status model model_fault
-grad_E e E μ u03BC ϕ_1"""
+MODULE_WORDS = """self np bind grad flat value_and_grad out wrt copy allow_downcast v keys count index step size names
+pack len print type match numpy importlib __init__ __class__ __x _x v_x v__x lambda workspace fault status model
+model_fault grad_E e E μ u03BC ϕ_1 sys kind positional given theta"""
 AWKWARD = [
     name
     for name in dict.fromkeys([*C_WORDS.split(), *keyword.kwlist, *MODULE_WORDS.split()])

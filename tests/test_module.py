@@ -562,6 +562,31 @@ def test_functions_pickle(toy, data) -> None:  # type: ignore[no-untyped-def]
     assert_array_equal(pickle.loads(pickle.dumps(gradient)).w, gradient.w)
 
 
+def test_pickles_are_read_in_another_process(toy, folder, data) -> None:  # type: ignore[no-untyped-def]
+    params = {name: data.pop(name) for name in ("w", "b")}
+    bound = toy.E.bind(**data)
+    blob = pickle.dumps((toy.E, toy.E.grad, bound, bound.value_and_grad, bound.flat, bound.grad(**params)))
+    program = (
+        "import pickle, sys; E, grad, bound, both, flat, g = pickle.loads(sys.stdin.buffer.read())\n"
+        "import toy; assert E is toy.E\n"
+        "print(repr((bound(**g), both(**g), flat.value_and_grad(flat.pack(**g)), g.b, g['w'])))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, input=blob, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    g = bound.grad(**params)
+    wanted = (bound(**g), bound.value_and_grad(**g), bound.flat.value_and_grad(bound.flat.pack(**g)), g.b, g["w"])
+    assert done.stdout.decode().strip() == repr(wanted)
+
+
+def test_a_pickle_of_a_function_that_is_gone(folder, data) -> None:  # type: ignore[no-untyped-def]
+    build(folder, "renamed")
+    blob = pickle.dumps(load(folder, "renamed").E)
+    build(folder, "renamed", names={"E": "F"}, build_id=2)
+    program = "import pickle, sys; pickle.loads(sys.stdin.buffer.read())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, input=blob, capture_output=True, check=False)
+    assert b"AttributeError: renamed.expr has no loss or output 'E'" in done.stderr
+
+
 def test_threads_may_call_at_once(toy, data) -> None:  # type: ignore[no-untyped-def]
     bound = toy.E.bind(X=data["X"], y=data["y"])
     wrong: list[float] = []
@@ -622,13 +647,25 @@ def test_import_errors(folder, tmp_path) -> None:  # type: ignore[no-untyped-def
     build(tmp_path, "mixed", build_id=2)
     (tmp_path / "mixed.py").write_bytes(other)
     build(tmp_path, "unfit", threads_status=6)
-    (tmp_path / "libbroken.so").write_bytes(b"no library")
-    (tmp_path / "broken.py").write_text((tmp_path / "mixed.py").read_text().replace("libmixed", "libbroken"))
+    whole = (tmp_path / "libmixed.so").read_bytes()
+    libraries = {"broken": b"no library", "cut": whole[:-1], "half": whole[: len(whole) // 2], "empty": b""}
+    for name, data in libraries.items():
+        (tmp_path / f"lib{name}.so").write_bytes(data)
+        (tmp_path / f"{name}.py").write_text((tmp_path / "mixed.py").read_text().replace("libmixed", f"lib{name}"))
+    (tmp_path / "libforeign.so").write_bytes((tmp_path / "libunfit.so").read_bytes())
+    (tmp_path / "foreign.py").write_text((tmp_path / "mixed.py").read_text().replace("libmixed", "libforeign"))
+    (tmp_path / "libfolder.so").mkdir()
+    (tmp_path / "folder.py").write_text((tmp_path / "mixed.py").read_text().replace("libmixed", "libfolder"))
     for model, words in {
         "gone": "libgone.so is missing: `exprc build gone.expr`",
         "mixed": "different builds: run `exprc build mixed.expr`",
         "unfit": "needs a processor with no-such-feature",
-        "broken": "cannot be loaded",
+        "broken": "libbroken.so cannot be loaded",
+        "empty": "libempty.so cannot be loaded",
+        "cut": "libcut.so is not whole: run `exprc build mixed.expr` again",
+        "half": "libhalf.so is not whole",
+        "foreign": "different builds",
+        "folder": "libfolder.so is missing",
     }.items():
         command = [sys.executable, "-c", f"import {model}"]
         report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
