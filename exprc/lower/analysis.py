@@ -12,11 +12,11 @@ from typing import NamedTuple
 from exprc.diagnostics import InternalError
 from exprc.ir.index import Affine, Guard, Quotient
 from exprc.ir.sizes import ZERO, Size
-from exprc.ir.types import BOOL, BYTES, F32, FLOATS
+from exprc.ir.types import BYTES, F32, FLOATS
 from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
 from exprc.lower.target import Target
 from exprc.scalar.builder import Builder, Instruction, reachable
-from exprc.schedule.kernel import LANES, Apply, Buffer, Constant, IndexValue, Load, Masked, Nest, Write
+from exprc.schedule.kernel import LANES, Apply, Buffer, Constant, IndexValue, Load, Nest, Write
 
 LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
 SMALL_BODY = 12  # up to it, several steps are done at once
@@ -172,9 +172,6 @@ def _program(nest: Nest) -> tuple[Builder, list[int]]:
             assert instruction.op.program is not None
             operands = [values[arg] for arg in instruction.args]
             values.append(instruction.op.program(builder, *operands, *instruction.attrs))
-        elif isinstance(instruction, Masked):
-            holds, zero = builder.input(instruction.guards, BOOL), builder.const(instruction.dtype, 0)
-            values.append(builder.select(holds, values[instruction.value], zero))
         else:
             values.append(builder.input(instruction, instruction.dtype))
     return builder, values
@@ -207,8 +204,7 @@ def _leaf(scope: Scope, nest: Nest, positions: dict[str, int], key: Hashable) ->
     """The axes on which a leaf depends, and whether it may only be read where all loops run."""
     if isinstance(key, IndexValue):
         return _bits(positions, key.index.variables()), False
-    if not isinstance(key, Load):
-        return _bits(positions, _guarding(key)), False  # type: ignore[arg-type]
+    assert isinstance(key, Load)
     names = frozenset(name for index in key.index for name in index.variables()) | _guarding(key.guards)
     buffer: Buffer = scope.places[key.buffer].buffer
     axes = {axis.name: axis for axis in nest.axes}

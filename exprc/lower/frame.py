@@ -64,9 +64,8 @@ class Frame:
         if op == "input":
             if isinstance(key, Load):
                 return self._load(value, key, copy, lanes)
-            if isinstance(key, IndexValue):
-                return self._index(key, copy, lanes)
-            return self._guards(key, copy, lanes)  # type: ignore[arg-type]
+            assert isinstance(key, IndexValue)
+            return self._index(key, copy, lanes)
         operands = [self.operand(arg, copy, lanes) for arg in args]
         if op == "call":
             return call_routine(self.function, key, operands, lanes)  # type: ignore[arg-type]

@@ -22,7 +22,6 @@ from exprc.schedule.kernel import (
     Kernel,
     Load,
     Loop,
-    Masked,
     Nest,
     Plan,
     Statement,
@@ -216,10 +215,6 @@ def _make_body(nest: Nest) -> _Body:
             assert instruction.op.program is not None
             operands = [values[number] for number in instruction.args]
             values.append(instruction.op.program(builder, *operands, *instruction.attrs))
-        elif isinstance(instruction, Masked):
-            condition = builder.input(instruction.guards, "bool")
-            zero = builder.const(instruction.dtype, 0)
-            values.append(builder.select(condition, values[instruction.value], zero))
         else:
             values.append(builder.input(instruction, instruction.dtype))
     written = [values[write.value] for write in nest.writes]
@@ -299,8 +294,6 @@ def _evaluate(
         elif isinstance(instruction, IndexValue):
             value = np.asarray(machine.index(instruction.index, variables))
             inputs[instruction] = value.astype(NUMPY_NAMES[instruction.dtype])
-        elif isinstance(instruction, Masked):
-            inputs[instruction.guards] = machine.holds(instruction.guards, variables)
     return dict(zip(body.outputs, evaluate(body.builder, body.outputs, inputs), strict=True))
 
 

@@ -6,12 +6,20 @@ loops around a straight body of scalar work, a sequential loop, or a check.  All
 
 Owns the data and its meaning; must not know LLVM, targets or the graph's nodes.
 
-The order of sums is part of the meaning.  A nest that reduces with `add` over its vector axis keeps `LANES[dtype]`
-virtual lanes (entry j of the axis goes to lane j modulo lanes), combined pairwise by halves; further reduced axes are
-outer loops and add to the same lanes.  Where the vector axis is not reduced (or there is none) entries are added one
-after another.  At most `panel` additions are made in f32 before the partial sum is added to an f64 one.  A product that
-feeds an addition is fused with it (fma).  An accumulator adds the nests' results block by block within a chunk, in f64;
-chunks are combined by a binary tree: partial[c] += partial[c + s] for s = 1, 2, 4, …
+The order of sums is part of the meaning.
+
+- A nest that reduces over its vector axis keeps virtual lanes: entry j of the axis goes to lane j modulo their number,
+  `LANES` of the widest float dtype in the body, else of the widest dtype.  At the end they are combined pairwise by
+  halves.  Further reduced axes are outer loops and add to the same lanes.  Where the vector axis is not reduced (or
+  there is none) entries are added one after another.
+- Sums and products of floats are kept in f64, except that sums of f32 are made in f32 for a panel: at most `panel`
+  additions to each lane, along the innermost reduced axis.  At its end the lanes are combined by halves in f32, and
+  the result is added to one f64 sum.
+- A float product that only one sum over reduced axes uses is added with one rounding (fma).  Whether it is one is
+  judged of the scalar program that all operations of the body make together, after its simplification.
+- The larger or smaller of equal floats is the right operand, which is the later entry; NaN wins over all numbers.
+- An accumulator combines the nests' results block by block within a chunk; chunks are combined by a binary tree:
+  partial[c] += partial[c + s] for s = 1, 2, 4, …
 """
 
 from __future__ import annotations
@@ -72,23 +80,16 @@ class Apply(NamedTuple):
     dtype: str
 
 
-class Masked(NamedTuple):
-    """An earlier instruction where all guards hold, elsewhere zero (false)."""
-
-    value: int
-    guards: tuple[Guard, ...]
-    dtype: str
-
-
-Instruction: TypeAlias = Load | Constant | IndexValue | Apply | Masked
+Instruction: TypeAlias = Load | Constant | IndexValue | Apply
 
 
 class Write(NamedTuple):
     """Stores instruction `value` into `buffer[index]`.
 
-    Without `combine` it happens at every point of the nest.  With it (`add mul max min or and`) the values are reduced
-    over the nest's reduced axes first, and the index uses the other axes only; `accumulate` then combines the result
-    with what is in the buffer instead of replacing it.
+    Without `combine` it happens at every point of the nest, and the index uses every axis.  With it (`add mul max min
+    or and`) the values are reduced over the nest's reduced axes first, and the index uses the other axes, and all of
+    them; `accumulate` then combines the result with what is in the buffer, an accumulator, instead of replacing it.
+    Nothing but that is written to an accumulator.
     """
 
     buffer: str
@@ -99,7 +100,8 @@ class Write(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """A loop variable that runs from 0 to `extent`, an expression of sizes and enclosing variables."""
+    """A loop variable that runs from 0 to `extent`, an expression of sizes and of the variables of statements around
+    the nest; those of its own nest are not among them."""
 
     name: str
     extent: Affine

@@ -28,7 +28,6 @@ from exprc.schedule.kernel import (
     Kernel,
     Load,
     Loop,
-    Masked,
     Nest,
     Plan,
     Requirement,
@@ -228,8 +227,6 @@ def _instruction(line: Line, operations: Mapping[str, Op]) -> Instruction:
         return Constant(line.attribute(), line.dtype())
     if word == "index":
         return IndexValue(line.affine(), line.dtype())
-    if word == "masked":
-        return Masked(line.value(), line.guards(), line.dtype())
     attributes = line.list("]", line.attribute) if line.accept("[") else []
     numbers = []
     while line.peek().startswith("%"):

@@ -32,7 +32,6 @@ from exprc.schedule.kernel import (
     Kernel,
     Load,
     Loop,
-    Masked,
     Nest,
     Plan,
     Statement,
@@ -167,8 +166,6 @@ def _instruction(instruction: Instruction) -> str:
         text = f"constant {_attribute(instruction.value)}"
     elif isinstance(instruction, IndexValue):
         text = f"index {show_affine(instruction.index)}"
-    elif isinstance(instruction, Masked):
-        text = f"masked %{instruction.value}{_guards(instruction.guards)}"
     else:
         assert isinstance(instruction, Apply)
         attributes = f"[{', '.join(map(_attribute, instruction.attrs))}]" if instruction.attrs else ""

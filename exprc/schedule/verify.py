@@ -30,7 +30,6 @@ from exprc.schedule.kernel import (
     Kernel,
     Load,
     Loop,
-    Masked,
     Nest,
     Plan,
     Statement,
@@ -233,10 +232,6 @@ def _verify_instruction(instruction: Instruction, dtypes: list[str], scope: _Sco
     elif isinstance(instruction, IndexValue):
         _expect_affine(instruction.index, scope, where)
         _expect(instruction.dtype in INTEGERS, where, f"an index is no {instruction.dtype}")
-    elif isinstance(instruction, Masked):
-        _expect(0 <= instruction.value < len(dtypes), where, "what is masked is not before it")
-        _expect(dtypes[instruction.value] == instruction.dtype, where, "masked as another dtype")
-        _expect_guards(instruction.guards, scope, where)
     else:
         _verify_apply(instruction, dtypes, where)
 
