@@ -154,7 +154,7 @@ def test_fused_only_where_it_is_said(name: str) -> None:
 @pytest.mark.parametrize("dtype", ("f64", "f32"))
 def test_every_elementwise_operation_reaches_the_gpu(dtype: str) -> None:
     """The example of each operation, in both float dtypes."""
-    examples = {op.name: op.example for op in TABLE.values() if op.kind == ELEMENTWISE}
+    examples = {op.name: op.example for op in TABLE.values() if op.kind == ELEMENTWISE and not op.fault}
     assert len(examples) > 40
     for name, example in examples.items():
         plans = compiled(example.replace("; ", "\n").replace("f64", dtype) + "\n").plans

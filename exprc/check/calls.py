@@ -13,7 +13,7 @@ from exprc.check.arguments import Bound, bind_arguments, check_axes, static_axis
 from exprc.check.context import Context, describe
 from exprc.check.declared import size_of
 from exprc.check.derivatives import visit_derivative
-from exprc.check.facts import require_entries
+from exprc.check.facts import require_at_most, require_entries
 from exprc.check.functions import visit_user_call
 from exprc.check.meeting import Operand, Place, convert, elementwise, meeting_dtype, whole
 from exprc.check.names import CONSTANTS, LAST, is_later, operation, report_later, report_unknown
@@ -26,9 +26,10 @@ from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, value_of, values_of
 from exprc.diagnostics import Label
 from exprc.ir.op import DERIVATIVE, ELEMENTWISE, OPAQUE, Op, Parameter, TypeRuleError
-from exprc.ir.sizes import Size, maximum, minimum, product
-from exprc.ir.types import DTYPES, FLOATS, I64
-from exprc.ops import TABLE
+from exprc.ir.sizes import ZERO, Size, as_size, maximum, minimum, product
+from exprc.ir.types import DTYPES, FLOATS, I64, INTEGERS
+from exprc.ops import TABLE, constant_value
+from exprc.ops.checks import within
 from exprc.ops.table import normal_axes
 from exprc.syntax import ast
 
@@ -240,8 +241,8 @@ def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
     """An operation that is not elementwise, by its entry."""
     operands = passed.operands
     fields = dict(passed.fields)
-    for name, node in zip(_array_names(op), _met(operands), strict=True):
-        fields[name] = node
+    for parameter, operand, node in zip(_arrays(op), operands, _met(operands), strict=True):
+        fields[parameter.name] = operand.value.known if _may_index(parameter, operand) else node
     if op.kind == OPAQUE and not _expect_floats(context, place, operands):
         return POISON
     assert op.build is not None
@@ -250,6 +251,12 @@ def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
     except TypeRuleError as refusal:
         report_refusal(context, place, op, operands, refusal)
         return POISON
+    indexing = [(p, operand) for p, operand in zip(_arrays(op), operands) if _may_index(p, operand)]
+    if indexing:
+        inside = [_inside(context, place, op, parameter, operand, fields) for parameter, operand in indexing]
+        if not all(inside):
+            return POISON
+        node = op.build(**fields)
     if not operands:
         return Value(convert(node, I64), True)  # made of sizes only
     if "nonempty" in op.laws and not _has_entries(context, place, op, passed):
@@ -275,8 +282,40 @@ def _has_entries(context: Context, place: Place, op: Op, passed: Passed) -> bool
     return False
 
 
-def _array_names(op: Op) -> list[str]:
-    return [parameter.name for parameter in op.signature if parameter.role == "array"]
+def _arrays(op: Op) -> list[Parameter]:
+    return [parameter for parameter in op.signature if parameter.role == "array"]
+
+
+def _may_index(parameter: Parameter, operand: Operand) -> bool:
+    """Whether integers are given, weak ones too, where they are the indices of an axis."""
+    return parameter.indexes is not None and operand.value.known.dtype in INTEGERS
+
+
+def _inside(
+    context: Context, place: Place, op: Op, parameter: Parameter, operand: Operand, fields: dict[str, Any]
+) -> bool:
+    """That integers are indices of the axis that they are for: known at once, else checked when the program runs."""
+    assert parameter.indexes is not None
+    array, axis = fields[parameter.indexes[0]], parameter.indexes[1]
+    indices, extent = operand.value.known, array.shape[axis]
+    if indices.type.rank == array.type.rank:
+        return True  # no indices, but weights of all entries
+    known = constant_value(indices)
+    if known is None:
+        name = str(extent) if extent.constant is None else "an axis"
+        fields[parameter.name] = within(indices, ZERO, extent, name, place.span.line)
+        return True
+    text = f"{op.name}: {known} < {extent}"
+    if known >= 0 and require_at_most(context, place.span, as_size(int(known) + 1), extent, text):
+        return True
+    entries = f"it has the entries 0 to {extent - 1}" if extent.constant != 0 else "it has no entries"
+    context.report.error(
+        "E0407",
+        f"index {known} in `{parameter.name}` of {place.title} is out of range for an axis of size {extent}",
+        Label(operand.span, entries),
+        frame=place.scope.frame,
+    )
+    return False
 
 
 def _met(operands: Sequence[Operand]) -> list[Any]:

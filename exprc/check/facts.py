@@ -11,7 +11,7 @@ from exprc.ir.sizes import ONE, ZERO, Size, minimum
 from exprc.source import Span
 
 
-def require_at_most(context: Context, span: Span, least: Size, most: Size) -> bool:
+def require_at_most(context: Context, span: Span, least: Size, most: Size, text: str = "") -> bool:
     """Whether `least <= most` may hold; where that depends on sizes it becomes a fact."""
     difference = most - least
     if never_negative(difference):
@@ -20,7 +20,7 @@ def require_at_most(context: Context, span: Span, least: Size, most: Size) -> bo
         return False
     if difference not in context.facts:
         left, right = _balanced(difference)
-        context.facts[difference] = Fact(left, "<=", right, span.line, " ".join(span.text.split()))
+        context.facts[difference] = Fact(left, "<=", right, span.line, text or " ".join(span.text.split()))
     return True
 
 

@@ -43,7 +43,7 @@ def evaluate(source: Source, options: Options, data: Mapping[str, Any]) -> dict[
                         results[f"d{callable_.name}/d{name}"] = gradient
                 else:
                     results[callable_.name] = function(**given)
-            except (TypeError, ValueError) as problem:
+            except (TypeError, ValueError, IndexError) as problem:
                 raise UserError(Diagnostic("E0709", str(problem))) from None
     return results
 

@@ -14,14 +14,16 @@ from exprc.driver.options import Options
 from exprc.driver.pipeline import Compilation, Entry, fixed_sizes
 from exprc.driver.targets import target_of
 from exprc.ir.node import Node, toposort
+from exprc.ir.op import VIEW
 from exprc.ir.sizes import Size
 from exprc.ir.substitution import substitute_attributes, substitute_sizes
 from exprc.ir.types import Type
 from exprc.lower import needed_features
-from exprc.ops.leaves import constant_value
+from exprc.ops.leaves import INPUT, constant_value
 from exprc.package.interface import (
     Argument,
     Callable,
+    Condition,
     Dim,
     GradientEntry,
     Interface,
@@ -60,6 +62,7 @@ def make_interface(state: Compilation) -> Interface:
         arguments,
         callables,
         tuple(_requirements(model, sizes)),
+        _conditions(state),
     )
 
 
@@ -179,6 +182,20 @@ def _requirements(model: Model, sizes: dict[str, Size]) -> list[Requirement]:
         left, right = fact.left.substitute(sizes), fact.right.substitute(sizes)
         found.append(Requirement(fact.text, fact.line, left, fact.relation, right))
     return found
+
+
+def _conditions(state: Compilation) -> tuple[Condition, ...]:
+    """The conditions on entries of arguments; others have no name that a caller knows."""
+    found: dict[Condition, None] = {}
+    for node in toposort(root for entry in state.entries for root in (entry.value, *entry.gradients)):
+        if node.op.fault is not None:
+            condition = node.op.fault(node)
+            source = node.args[0]
+            while source.kind == VIEW:
+                source = source.args[0]
+            if source.op is INPUT:
+                found[Condition(source.attrs[0], condition.line, condition.name)] = None
+    return tuple(found)
 
 
 def _build_id(text: str, options: Options, target: str) -> int:

@@ -35,13 +35,15 @@ class Parameter:
     """A parameter of an operation as the language calls it.
 
     `role` is `array` (a value), `axis` (a static axis or list of axes), `flag` (a static bool), `size` (a size),
-    `sizes` (any number of sizes), `arrays` (a list of values).  `required` parameters have no default.
+    `sizes` (any number of sizes), `arrays` (a list of values).  `required` parameters have no default.  `indexes`
+    names an array parameter and an axis of it: integers given here are indices of that axis.
     """
 
     name: str
     role: str = "array"
     required: bool = True
     default: Any = None
+    indexes: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +59,8 @@ class Op:
     `transpose(node, cotangent, index)` gives the cotangent of argument `index` of a node linear in it.
     `expand(node)` gives an equal graph of simpler operations.
     `index_map(attributes, argument_type, result_type)` is the `IndexMap` of a view.
+    `fault(node)` is the `Condition` (see `exprc.ir.fault`) of an elementwise operation that gives its only argument as
+    it is, provided that this holds.
     `combine` names the scalar instruction of a reduction, `identity(dtype)` its neutral element.
     `routine(...)` describes an opaque operation as kernel statements (see `exprc.schedule.kernel`).
     """
@@ -76,6 +80,7 @@ class Op:
     expand: Callable[..., Any] | None = None
     no_gradient: str = ""
     index_map: Callable[..., Any] | None = None
+    fault: Callable[..., Any] | None = None
     combine: str = ""
     identity: Callable[..., Any] | None = None
     routine: Callable[..., Any] | None = None

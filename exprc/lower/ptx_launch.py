@@ -26,6 +26,7 @@ from exprc.schedule.kernel import (
     Axis,
     Buffer,
     Check,
+    Expect,
     Kernel,
     Load,
     Loop,
@@ -179,6 +180,8 @@ def _statement_refusal(kernel: Kernel, statement: Statement) -> str:
         return "repeats statements in order, as a scan does"
     if isinstance(statement, Check):
         return "stops at entries that are not positive, as a factorisation does"
+    if isinstance(statement, Expect):
+        return "stops at indices that are out of bounds"
     if isinstance(statement, Swap):
         return "copies whole buffers"
     return _sum_refusal(kernel, statement) if sums_of(kernel, statement) else _each_refusal(kernel, statement)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from exprc.ir.index import affine_constant, axis
+from exprc.ir.index import Affine, affine_constant, axis
 from exprc.ir.sizes import ONE, product
+from exprc.ir.types import I64
 from exprc.lower.address import Place, Scope, flat_index, scalar_index
 from exprc.lower.emit import Loop as OpenLoop
 from exprc.lower.emit import register_type
 from exprc.lower.faults import raise_fault
 from exprc.lower.memory import load_scalar
 from exprc.lower.nest import lower_nest
+from exprc.lower.reduce import neutral
 from exprc.lower.target import Target
-from exprc.schedule.kernel import Axis, Check, Constant, Load, Loop, Nest, Statement, Swap, Write
+from exprc.schedule.kernel import Axis, Check, Constant, Expect, Load, Loop, Nest, Statement, Swap, Write
 
 
 def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) -> None:
@@ -26,6 +28,8 @@ def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) 
             lower_nest(inside, statement, target)
         elif isinstance(statement, Check):
             _check(inside, statement)
+        elif isinstance(statement, Expect):
+            _expect(inside, statement)
         elif isinstance(statement, Swap):
             source, into = inside.places[statement.source], inside.places[statement.target]
             flat_nest(inside, target, source, into, "")
@@ -71,13 +75,27 @@ class _End(NamedTuple):
 def _check(scope: Scope, check: Check) -> None:
     """Leaves the kernel unless the entry is positive."""
     function = scope.function
-    place = scope.places[check.buffer]
-    number = scalar_index(scope, flat_index(place.buffer, check.index), scope.variables)
-    dtype = place.buffer.dtype
-    kind = register_type(dtype, 1)
-    pointer = function.value(f"getelementptr {kind}, ptr {place.pointer}, i64 {number}")
-    value = load_scalar(function, dtype, pointer)
+    value, kind = _entry(scope, check.buffer, check.index)
     branch = function.open_branch(function.value(f"fcmp ule {kind} {value}, 0.0"))
     position = scalar_index(scope, check.position, scope.variables)
     status = raise_fault(function, check.code, check.line, position, "0", check.buffer)
     function.leave_branch(branch, "i32", status)
+
+
+def _expect(scope: Scope, expect: Expect) -> None:
+    """Leaves the kernel with the entry as the index unless it is what `min` of nothing is."""
+    function = scope.function
+    value, kind = _entry(scope, expect.buffer, expect.index)
+    branch = function.open_branch(function.value(f"icmp ne {kind} {value}, {neutral('min', I64)}"))
+    status = raise_fault(function, expect.code, expect.line, value, scope.size(expect.bound), expect.name)
+    function.leave_branch(branch, "i32", status)
+
+
+def _entry(scope: Scope, buffer: str, index: tuple[Affine, ...]) -> tuple[str, str]:
+    """The value of an entry, and its type."""
+    function, place = scope.function, scope.places[buffer]
+    number = scalar_index(scope, flat_index(place.buffer, index), scope.variables)
+    dtype = place.buffer.dtype
+    kind = register_type(dtype, 1)
+    pointer = function.value(f"getelementptr {kind}, ptr {place.pointer}, i64 {number}")
+    return load_scalar(function, dtype, pointer), kind

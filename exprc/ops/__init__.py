@@ -17,6 +17,7 @@ from exprc.ops.arithmetic import (
     sign,
     sub,
 )
+from exprc.ops.checks import within
 from exprc.ops.compare import and_, eq, ge, gt, le, lt, ne, not_, or_, where
 from exprc.ops.composites import cross_entropy, log_sigmoid, log_softmax, logsumexp, mean, norm, one_hot, softmax
 from exprc.ops.contraction import contract, matmul
@@ -180,6 +181,7 @@ __all__ = [
     "transpose",
     "vjp",
     "where",
+    "within",
     "xlogy",
     "zeros",
 ]  # fmt: skip

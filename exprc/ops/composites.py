@@ -294,9 +294,12 @@ LOG_SOFTMAX = register(
        latex=r"\log\operatorname{softmax}\left(#1\right)", example="input x : f64[3]; output r = log_softmax(x)")
 )  # fmt: skip
 CROSS_ENTROPY = register(
-    Op("cross_entropy", COMPOSITE, "for each row of logits -log of the probability of its label", _cross_entropy_rule,
-       signature=(array("logits"), array("labels")), build=cross_entropy, expand=_cross_entropy_expand,
-       jvp=_cross_entropy_tangent, cost=20, latex=r"\operatorname{crossentropy}\left(#1, #2\right)",
+    Op("cross_entropy", COMPOSITE,
+       "for each row of logits -log of the probability of its label; labels out of range are a fault",
+       _cross_entropy_rule,
+       signature=(array("logits"), array("labels", indexes=("logits", -1))), build=cross_entropy,
+       expand=_cross_entropy_expand, jvp=_cross_entropy_tangent, cost=20,
+       latex=r"\operatorname{crossentropy}\left(#1, #2\right)",
        example="input Z : f64[2, 3]; input y : i64[2]; output r = cross_entropy(Z, y)")
 )  # fmt: skip
 ONE_HOT = register(

@@ -29,9 +29,9 @@ def register(op: Op) -> Op:
     return op
 
 
-def array(name: str) -> Parameter:
-    """A parameter that takes a value."""
-    return Parameter(name)
+def array(name: str, indexes: tuple[str, int] | None = None) -> Parameter:
+    """A parameter that takes a value; integers index an axis of another one where that is given."""
+    return Parameter(name, indexes=indexes)
 
 
 X, XY = (array("x"),), (array("x"), array("y"))

@@ -60,6 +60,14 @@ class Requirement(NamedTuple):
     right: Size
 
 
+class Condition(NamedTuple):
+    """A condition on the entries of an argument, checked while they are used: on which line, and the bound's name."""
+
+    argument: str
+    line: int
+    name: str
+
+
 class GradientEntry(NamedTuple):
     """The C function that gives the value and the gradients: one result for each name of `wrt`, in the same order."""
 
@@ -102,6 +110,7 @@ class Interface(NamedTuple):
     arguments: tuple[Argument, ...]
     callables: tuple[Callable, ...]
     requirements: tuple[Requirement, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     def argument(self, name: str) -> Argument:
         """The argument of that name."""

@@ -46,6 +46,7 @@ def manifest_data(interface: Interface) -> dict[str, Any]:
         ],
         "arguments": [_argument(argument) for argument in interface.arguments],
         "requirements": [_requirement(requirement) for requirement in interface.requirements],
+        "conditions": [condition._asdict() for condition in interface.conditions],
         "callables": [_callable(callable_) for callable_ in interface.callables],
         "functions": [_c_function(function) for function in c_functions(interface)],
     }

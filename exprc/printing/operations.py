@@ -64,6 +64,8 @@ def _elementwise(node: Node, arguments: list[Piece]) -> Piece:
         inner = node.args[0].dtype
         plain = arguments[0]._replace(shape=shape) if inner in INTEGERS and node.dtype in FLOATS else None
         return call(node.attrs[0], arguments[0].text, shape=shape)._replace(integer=plain)
+    if node.op.fault is not None:
+        return arguments[0]  # it is there for its fault
     if not node.op.infix:
         return call(node.op.name, *[argument.text for argument in arguments], shape=shape)
     if len(arguments) == 1:

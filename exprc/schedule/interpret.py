@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import InternalError
-from exprc.ir.types import BYTES, FLOATS
+from exprc.ir.fault import Fault
+from exprc.ir.types import BYTES, FLOATS, I64
 from exprc.scalar.builder import Builder, reachable
 from exprc.scalar.evaluate import NUMPY_NAMES, evaluate
 from exprc.schedule.kernel import (
@@ -18,6 +19,7 @@ from exprc.schedule.kernel import (
     Apply,
     Check,
     Constant,
+    Expect,
     IndexValue,
     Kernel,
     Load,
@@ -41,14 +43,6 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 1 << 18  # of a nest at once; more are done by parts of its first axis
 BAD_SIZE, REQUIREMENT = 1, 3
-
-
-class Fault(Exception):
-    """The function ends with a status: sizes that break a requirement, or an entry that fails its check."""
-
-    def __init__(self, code: int, line: int, index: int) -> None:
-        super().__init__(f"status {code} of line {line} at {index}")
-        self.code, self.line, self.index = code, line, index
 
 
 def interpret(plan: Plan, arguments: Mapping[str, Array], dims: Mapping[str, int]) -> dict[str, Array]:
@@ -188,6 +182,12 @@ def _run_statement(machine: Machine, statement: Statement, variables: Variables)
         if not np.all(machine.written[statement.source]):
             raise InternalError(f"nothing wrote all of {statement.source}")
         machine.fill(statement.target, source)
+    elif isinstance(statement, Expect):
+        entries = machine.entries(statement.buffer, statement.index, variables, np.True_)
+        lowest = int(machine.read(statement.buffer, entries, np.True_))
+        if lowest != neutral("min", I64):
+            bound = machine.size(statement.bound)
+            raise Fault(statement.code, statement.line, lowest, bound, statement.name)
     else:
         assert isinstance(statement, Check)
         entries = machine.entries(statement.buffer, statement.index, variables, np.True_)

@@ -143,6 +143,21 @@ class Check(NamedTuple):
     position: Affine
 
 
+class Expect(NamedTuple):
+    """A fault unless the entry of an i64 buffer is the neutral element of `min`.
+
+    That is what `min` comes to of the indices for which a condition does not hold, where it holds for all.  Else the
+    entry is the fault's index: the lowest one, in whatever order they were met.  `bound` and `name` are told with it.
+    """
+
+    buffer: str
+    index: tuple[Affine, ...]  # type: ignore[assignment]
+    code: int
+    line: int
+    bound: Size
+    name: str
+
+
 class Swap(NamedTuple):
     """Copies buffer `source` over `target` (equal types): how a loop hands a state to its next step."""
 
@@ -150,7 +165,7 @@ class Swap(NamedTuple):
     source: str
 
 
-Statement: TypeAlias = Nest | Loop | Check | Swap
+Statement: TypeAlias = Nest | Loop | Check | Expect | Swap
 
 
 class Accumulator(NamedTuple):
@@ -251,7 +266,7 @@ def buffers_in(body: tuple[Statement, ...]) -> frozenset[str]:
         if isinstance(statement, Nest):
             found.update(one.buffer for one in statement.body if isinstance(one, Load))
             found.update(write.buffer for write in statement.writes)
-        elif isinstance(statement, Check):
+        elif isinstance(statement, (Check, Expect)):
             found.add(statement.buffer)
         elif isinstance(statement, Swap):
             found.update((statement.source, statement.target))

@@ -11,10 +11,11 @@ from dataclasses import replace
 from exprc.ir.index import Affine, Guard, IndexMap, axis, identity_map
 from exprc.ir.node import Node
 from exprc.ir.op import SCAN
-from exprc.ir.types import Type
+from exprc.ir.types import I64, Type
 from exprc.ops import leaves
 from exprc.schedule import kernel
 from exprc.schedule.access import NESTED, Access, Place, computes, resolve
+from exprc.schedule.conditions import expectation, separate
 from exprc.schedule.kernel import WORKSPACE, Loop, Statement, Swap
 from exprc.schedule.nests import Scope, build_statements, copy_nest
 from exprc.schedule.order import evaluation_order
@@ -66,6 +67,10 @@ def _body_statements(
 ) -> list[Statement]:
     """The statements of a body, and its results stored."""
     order = evaluation_order(results)
+    watched = separate(tuple(results), order)
+    if watched.watches:
+        stores = [(watched.changed[result], place) for result, place in stores]
+        order = evaluation_order((*watched.roots, *(watch.lowest for watch in watched.watches)))
     reads = resolve(order, known)
     computing = [node for node in order if computes(node)]
     targets: dict[Node, list[Place]] = {}
@@ -80,11 +85,15 @@ def _body_statements(
             base = reads.accesses[result].base
             if isinstance(base, Node):
                 outside.add(base)
+    for watch in watched.watches:
+        targets.setdefault(watch.lowest, [scope.new_slot(I64)])
+        outside.add(watch.lowest)
     inner = replace(
         scope, reads=reads, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None,
         depth=scope.depth + 1,
     )  # fmt: skip
     statements = build_statements(computing, inner, frozenset(outside))
+    statements += [expectation(watch, targets[watch.lowest][0]) for watch in watched.watches]
     return statements + [copy_nest(reads.accesses[result], result.shape, place, inner) for result, place in copies]
 
 

@@ -11,14 +11,16 @@ from exprc.ir.index import affine_constant
 from exprc.ir.node import Node
 from exprc.ir.op import CONTRACT
 from exprc.ir.sizes import Size, constant, product
-from exprc.ir.types import BYTES
+from exprc.ir.types import BYTES, I64
 from exprc.schedule.access import NESTED, Place, Reads, computes, resolve
+from exprc.schedule.conditions import Watch, expectation, separate
 from exprc.schedule.kernel import (
     ARGUMENT,
     LANES,
     RESULT,
     WORKSPACE,
     Buffer,
+    Expect,
     Kernel,
     Plan,
     Requirement,
@@ -51,10 +53,16 @@ def make_plan(
 
     `lines` gives the line of the program to which a fault of a node belongs.
     """
-    order = evaluation_order([node for _, node in outputs])
+    roots = tuple(node for _, node in outputs)
+    order = evaluation_order(roots)
+    watched = separate(roots, order)
+    if watched.watches:
+        outputs = [(name, node) for (name, _), node in zip(outputs, watched.roots)]
+        order = evaluation_order((*watched.roots, *(watch.lowest for watch in watched.watches)))
+        lines = {watched.changed.get(node, node): line for node, line in (lines or {}).items()}
     reads = resolve(order)
     phases = find_phases(order, reads, rank_sizes(order, [node for _, node in inputs], reads))
-    builder = _Builder(inputs, outputs, reads, phases, lines or {})
+    builder = _Builder(inputs, outputs, reads, phases, lines or {}, watched.watches)
     kernels = tuple(builder.kernels())
     return Plan(symbol, dims, requirements, builder.arguments, builder.results, builder.all_workspace(), kernels)
 
@@ -69,6 +77,8 @@ def beginning(plan: Plan, symbol: str, result: str) -> Plan | None:
     others = {buffer.name for buffer in plan.results if buffer.name != result}
     if any(others & buffers_in(kernel.body) for kernel in kernels):
         return None
+    if any(isinstance(statement, Expect) for kernel in plan.kernels[len(kernels) :] for statement in kernel.body):
+        return None  # a condition on what these compute is looked at later
     results = tuple(buffer for buffer in plan.results if buffer.name == result)
     return plan._replace(symbol=symbol, results=results, kernels=kernels)
 
@@ -83,6 +93,7 @@ class _Builder:
         reads: Reads,
         phases: Phases,
         lines: Mapping[Node, int],
+        watches: Sequence[Watch],
     ) -> None:
         self.lines = lines
         self.reads = reads
@@ -100,6 +111,10 @@ class _Builder:
                 self.targets.setdefault(node, []).append(Place(name))
             else:
                 self.copies.append((node, Place(name)))
+        self.watches = watches
+        for watch in watches:
+            if watch.lowest not in self.targets:
+                self.targets[watch.lowest] = [Place(self.new_buffer("w", I64, (), WORKSPACE).name)]
 
     def kernels(self) -> list[Kernel]:
         crossing = self._crossing()
@@ -113,6 +128,9 @@ class _Builder:
             accesses = self.reads.accesses
             body: list[Statement] = [copy_nest(accesses[n], n.shape, place, scope) for n, place in self.copies]
             found.append(Kernel("copy_results", None, (), (), tuple(body)))
+        if self.watches:
+            expected = tuple(expectation(watch, self.targets[watch.lowest][0]) for watch in self.watches)
+            found.append(Kernel("conditions", None, (), (), expected))
         return found
 
     def new_buffer(self, prefix: str, dtype: str, shape: tuple[Size, ...], space: str) -> Buffer:

@@ -23,6 +23,7 @@ from exprc.schedule.kernel import (
     Buffer,
     Check,
     Constant,
+    Expect,
     IndexValue,
     Instruction,
     Kernel,
@@ -154,6 +155,8 @@ def _statements(lines: Lines, operations: Mapping[str, Op]) -> tuple[Statement, 
             found.append(_nest(line, lines, depth + 1, operations))
         elif line.accept("check"):
             found.append(_check(line))
+        elif line.accept("expect"):
+            found.append(_expect(line))
         else:
             line.expect("copy")
             target = line.name()
@@ -170,6 +173,16 @@ def _check(line: Line) -> Check:
     number = line.integer()
     line.expect("index")
     return Check(buffer, index, code, number, line.affine())
+
+
+def _expect(line: Line) -> Expect:
+    buffer, index = line.place()
+    line.expect("none", "else", "fault")
+    code = line.integer()
+    line.expect("at", "line")
+    number = line.integer()
+    line.expect("below")
+    return Expect(buffer, index, code, number, line.factor(), line.attribute())
 
 
 def _nest(head: Line, lines: Lines, depth: int, operations: Mapping[str, Op]) -> Nest:

@@ -27,6 +27,7 @@ from exprc.schedule.kernel import (
     Buffer,
     Check,
     Constant,
+    Expect,
     IndexValue,
     Instruction,
     Kernel,
@@ -70,6 +71,10 @@ def show_statement(statement: Statement) -> str:
     if isinstance(statement, Check):
         fault = f"{statement.code} at line {statement.line} index {show_affine(statement.position)}"
         return f"check {_place(statement.buffer, statement.index)} > 0 else fault {fault}"
+    if isinstance(statement, Expect):
+        fault = f"{statement.code} at line {statement.line} below {show_factor(statement.bound)}"
+        entry = _place(statement.buffer, statement.index)
+        return f"expect {entry} none else fault {fault} {_attribute(statement.name)}"
     return f"copy {statement.target} <- {statement.source}"
 
 

@@ -13,7 +13,7 @@ from exprc.diagnostics import InternalError
 from exprc.ir.index import Affine, Guard, Quotient
 from exprc.ir.op import ELEMENTWISE, TypeRuleError
 from exprc.ir.sizes import Size
-from exprc.ir.types import BOOL, DTYPES, F64, FLOATS, INTEGERS, Type
+from exprc.ir.types import BOOL, DTYPES, F64, FLOATS, I64, INTEGERS, Type
 from exprc.schedule.kernel import (
     ACCUMULATOR,
     ARGUMENT,
@@ -25,6 +25,7 @@ from exprc.schedule.kernel import (
     Buffer,
     Check,
     Constant,
+    Expect,
     IndexValue,
     Instruction,
     Kernel,
@@ -152,6 +153,10 @@ def _verify_statements(body: tuple[Statement, ...], scope: _Scope, where: str) -
             _verify_nest(statement, inside, here)
         elif isinstance(statement, Swap):
             _verify_swap(statement, inside, here)
+        elif isinstance(statement, Expect):
+            dtype = _expect_read(statement.buffer, statement.index, inside, here)
+            _expect(dtype == I64, here, "only i64 are expected to be none")
+            _expect_sizes((statement.bound,), inside.dims, here)
         else:
             assert isinstance(statement, Check)
             dtype = _expect_read(statement.buffer, statement.index, inside, here)
