@@ -453,3 +453,18 @@ def test_rewrites_are_listed_with_their_class(model: str, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert re.search(r"log_sigmoid \(improving, line \d+\): ", text) or re.search(r"log_sigmoid \(improving", text)
     assert re.search(r"collect \(rounding.*\n.*\n    → ", text)
+
+
+def test_a_loss_without_params_is_differentiated_by_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "dim n\ninput x : f64[n]\ninput y : f64[n]\nloss E = sum(x^2)\n"
+    Path("m.expr").write_text(text)
+    assert printed(capsys, "m.expr", "--wrt", "x") == "dE/dx = 2 * x\n"
+    assert "E0502" in printed(capsys, "m.expr", "--wrt", "y", code=1)
+    assert "E0502" in printed(capsys, "m.expr", code=1)
+    model = build(text, tmp_path, wrt=("x",))
+    x = np.array([1.0, -2.0, 3.0])
+    value, gradient = model.E.value_and_grad(x=x)
+    assert value == 14 and np.array_equal(gradient.x, 2 * x)

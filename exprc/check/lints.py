@@ -5,7 +5,7 @@ Owns the remarks about unused and hidden names, and the reach of params.  Must n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from exprc.check.context import Context
 from exprc.check.model import Declaration, Definition, Dim
@@ -33,11 +33,16 @@ _RESERVED = frozenset(
 )  # fmt: skip
 _METHODS = frozenset(("keys", "set_num_threads"))
 
-def check_losses(context: Context, definitions: list[Definition], declarations: list[Declaration]) -> None:
-    """Losses that no param reaches, functions that are never called, names that collide: mistakes all the same."""
+def check_losses(
+    context: Context, definitions: list[Definition], declarations: list[Declaration], wrt: Sequence[str]
+) -> None:
+    """Losses that no param reaches, functions that are never called, names that collide: mistakes all the same.
+
+    `wrt` names inputs by which losses are differentiated besides.
+    """
     params = [declaration for declaration in declarations if declaration.role == "param"]
     losses = [definition for definition in definitions if definition.role == "loss"]
-    reached = {declaration.node for declaration in params}
+    reached = {declaration.node for declaration in declarations if declaration in params or declaration.name in wrt}
     for node in toposort([loss.node for loss in losses]):
         if any(argument in reached for argument in node.args):
             reached.add(node)

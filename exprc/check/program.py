@@ -57,7 +57,7 @@ def check_program(program: ast.Program, source: Source, options: Any = None) -> 
         context.globals.limit = order
         context.globals.uses = set()
         _HANDLERS[type(statement)](context, parts, statement, order)
-    check_losses(context, parts.definitions, parts.declarations)
+    check_losses(context, parts.definitions, parts.declarations, options.wrt if options else ())
     errors = sorted(context.report.errors, key=lambda error: error.labels[0].span.start)
     if any(error.code != NOT_BUILT for error in errors):
         raise UserError(*errors)
