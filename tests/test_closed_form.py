@@ -155,6 +155,8 @@ ONE_WAY = [
      ops.div(ops.sub(Y, X), ops.mul(X, ops.sub(1.0, X)))),
     (ops.neg(ops.square(ops.div(X, ops.sqrt(ops.constant(2.0))))), ops.mul(-0.5, ops.square(X))),
     (ops.div(ops.mul(X, X), ops.mul(X, Y)), ops.div(X, Y)),
+    (ops.mul(ops.mul(2.0, Y), ops.div(1.0, ops.cast(ops.size(6), "f64"))), ops.div(Y, 3.0)),
+    (ops.mul(ops.mul(2.0, Y), ops.div(1.0, ops.cast(ops.size(2), "f64"))), Y),
 ]  # fmt: skip
 
 

@@ -177,7 +177,8 @@ def _size_terms(size: Size, node: Node, atoms: Atoms) -> Polynomial:
     known = terms.constant(float(coefficient))
     if known is None:
         return terms.atom(atoms.number(node))
-    atoms.products.add(tuple(sorted(powers)))
+    if powers:
+        atoms.products.add(tuple(sorted(powers)))
     return {tuple(sorted(powers)): float(coefficient)}
 
 
