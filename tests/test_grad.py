@@ -177,6 +177,13 @@ FORMS: dict[str, tuple[str, list[str]]] = {
     ),
 }  # fmt: skip
 ROUND_TRIPS = {
+    "slices": "dim n, d\nparam x : f64[n]\nparam A : f64[n, d]\n"
+    "loss E = sum(x[1:]^2) + sum(A[:, 1]^3 * x) + sum(A[::2, ::-1]^2) + exp(x[-1]) + sum(A[1:] * A[:-1])\n",
+    "parts_replaced": "dim n, d\nparam x : f64[n]\nparam A : f64[n, d]\nparam a : f64\n"
+    "y = set(x[1:], exp(x[:-1]))\nB = set(A[::2, 1], a)\nC = set(A[0], A[1] * a)\n"
+    "loss E = sum(y^3) + sum(B^2) + sum(exp(C)) + sum(set(x[-1], a)^3) + sum(set(x[2:3], 0.5)^2)\n",
+    "parts_added": "dim n, d\nparam x : f64[n]\nparam A : f64[n, d]\nparam a : f64\n"
+    "loss E = sum(increment(x[1:], x[0] * a)^3) + sum(exp(increment(A[:, 1], x)))\n",
     "recurrence": "dim T, d, h\ninput X : f64[T, d]\nparam W : f64[h, h]\nparam U : f64[h, d]\n"
     "H = scan s = zeros(h) over x in X { tanh(W @ s + U @ x) }\nloss E = sum(H^2)\n",
     "two_states": "dim n, d\ninput X : f64[n, d]\nparam w : f64[d]\n"

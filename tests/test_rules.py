@@ -326,6 +326,24 @@ EXAMPLES: dict[str, list[Node]] = {
         ops.squeeze(ops.squeeze(leaf("r", 1, N, 1), (2,)), (0,)),
     ],
     "whole_slice": [ops.slice_(A, (constant(0), constant(0)), (M, N)), ops.slice_(V, (constant(0),), (N,), (1,))],
+    "slice_of_constant": [
+        ops.slice_(spread(S, (N + 1,)), (constant(1),), (N,)),
+        ops.slice_(spread(S, (M, N + 2)), (constant(0), constant(1)), (M, N)),
+    ],
+    "reshape_of_constant": [
+        ops.reshape(spread(S, (M, N)), (N * M,)),
+    ],
+    "known_choice": [ops.where(ops.constant(True), S, T), ops.where(ops.full(False, (N,)), 2.0, V)],
+    "slice_of_pad": [
+        ops.slice_(ops.pad(V, (constant(1),), (2 * N + 1,), (2,)), (constant(1),), (N,), (2,)),
+        ops.slice_(ops.pad(A, (M - 1, constant(3)), (M, N + 4), (-1, 1)), (M - 1, constant(3)), (M, N), (-1, 1)),
+    ],
+    "slice_of_choice": [
+        ops.slice_(
+            ops.where(ops.pad(ops.full(True, (N,)), (constant(1),), (N + 2,)), leaf("q", N + 2), leaf("r", N + 2)),
+            (constant(1),), (N,),
+        ),
+    ],
     "choice_by_negation": [
         ops.where(ops.not_(FLAG), S, T), ops.where(ops.not_(FLAGS), V, 0.0), ops.where(ops.ne(S, T), S, 1.0),
         ops.where(spread(ops.not_(FLAG), (N,)), V, 2.0), ops.where(spread(ops.ne(S, 0.0), (N,)), V, 0.0),

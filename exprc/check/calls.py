@@ -16,8 +16,9 @@ from exprc.check.derivatives import visit_derivative
 from exprc.check.facts import require_at_most, require_entries
 from exprc.check.functions import visit_user_call
 from exprc.check.meeting import Operand, Place, convert, elementwise, meeting_dtype, whole
-from exprc.check.names import CONSTANTS, LAST, is_later, operation, report_later, report_unknown
+from exprc.check.names import CONSTANTS, INCREMENT, LAST, SET, is_later, operation, report_later, report_unknown
 from exprc.check.operators import is_small
+from exprc.check.parts import visit_part
 from exprc.check.refusals import report_refusal
 from exprc.check.report import quoted, shortened
 from exprc.check.scans import last_state
@@ -54,6 +55,8 @@ def visit_call(context: Context, scope: Scope, expression: ast.Call) -> Visit:
             return (yield from _visit_cast(context, scope, expression, name.text))
         elif name.text == LAST:
             return (yield from _visit_last(context, scope, expression))
+        elif name.text in (SET, INCREMENT):
+            return (yield from visit_part(context, scope, expression, name.text))
         elif (op := operation(name.text)) is not None:
             if op.kind == DERIVATIVE:
                 return (yield from visit_derivative(context, scope, expression, op))

@@ -6,7 +6,7 @@ checked on entry.  Must not know how values are computed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exprc.check.context import Context, describe
 from exprc.check.facts import require_at_most
@@ -44,6 +44,15 @@ class Axis(NamedTuple):
 
 def visit_index(context: Context, scope: Scope, expression: ast.Index) -> Visit:
     """`x[i, 1:, None]`."""
+    value, given = yield from visit_positions(context, scope, expression)
+    if given is None:
+        return POISON
+    parts = parts_of(context, scope, expression, value.known, given)
+    return POISON if parts is None else Value(take(value.known, parts), value.weak)
+
+
+def visit_positions(context: Context, scope: Scope, expression: ast.Index) -> Any:
+    """Within a visitor: the array that is indexed, and the positions of each item; None where one is poison."""
     value = yield from value_of(context, scope, expression.value)
     wanted: list[tuple[ast.Expression | None, ...]] = [_positions(item) for item in expression.items]
     given: list[list[Value | None]] = []
@@ -53,8 +62,8 @@ def visit_index(context: Context, scope: Scope, expression: ast.Index) -> Visit:
             values.append(None if position is None else (yield from value_of(context, scope, position)))
         given.append(values)
     if value.node is None or any(v is not None and v.node is None for values in given for v in values):
-        return POISON
-    return _indexed(context, scope, expression, value, given)
+        return value, None
+    return value, given
 
 
 def _positions(item: ast.Expression | ast.Slice) -> tuple[ast.Expression | None, ...]:
@@ -63,15 +72,15 @@ def _positions(item: ast.Expression | ast.Slice) -> tuple[ast.Expression | None,
     return () if isinstance(item, ast.NoneLiteral) else (item,)
 
 
-def _indexed(
-    context: Context, scope: Scope, expression: ast.Index, value: Value, given: list[list[Value | None]]
-) -> Value:
-    node = value.known
+def parts_of(
+    context: Context, scope: Scope, expression: ast.Index, node: Node, given: list[list[Value | None]]
+) -> list[Part | None] | None:
+    """What is taken of each axis, None being an inserted one; no list after a message."""
     count = sum(1 for positions in given if positions)
     if count > node.type.rank:
         _report_too_many(context, scope, expression, node, count)
-        return POISON
-    parts: list[Part | None] = []  # None is an inserted axis
+        return None
+    parts: list[Part | None] = []
     number = 0
     for item, positions in zip(expression.items, given, strict=True):
         if not positions:
@@ -80,14 +89,14 @@ def _indexed(
         axis = Axis(number, node.shape[number], expression, node)
         part = _part(context, scope, axis, item, positions)
         if part is None:
-            return POISON
+            return None
         parts.append(part)
         number += 1
     parts.extend(Part(ZERO, extent) for extent in node.shape[number:])
-    return Value(_take(node, parts), value.weak)
+    return parts
 
 
-def _take(node: Node, parts: list[Part | None]) -> Node:
+def take(node: Node, parts: list[Part | None]) -> Node:
     """The view that the parts describe."""
     taken = [part for part in parts if part is not None]
     everything = [Part(ZERO, extent) for extent in node.shape]

@@ -25,7 +25,7 @@ LATER_OPERATIONS = frozenset(
         "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "erfc", "lgamma",
         "digamma", "clip", "isnan", "isfinite", "xlogy", "logaddexp", "log1mexp", "var", "std", "argmin",
         "argmax", "eye", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
-        "cross", "cumsum", "cumprod", "sort", "argsort", "set", "increment", "dot", "einsum", "trace", "det",
+        "cross", "cumsum", "cumprod", "sort", "argsort", "dot", "einsum", "trace", "det",
         "logdet", "inv", "solve", "eigh", "svd", "qr", "conv1d", "conv2d", "max_pool2d", "avg_pool2d",
         "layer_norm", "dropout", "random_uniform", "random_normal", "random_bernoulli", "normal_logpdf",
         "poisson_log_logpmf", "jacobian", "hessian", "hvp", "rsqrt", "floor", "ceil", "round", "norm",
@@ -33,6 +33,8 @@ LATER_OPERATIONS = frozenset(
     )
 )  # fmt: skip
 LAST = "last"
+SET, INCREMENT = "set", "increment"
+FORMS = (LAST, SET, INCREMENT)  # called like operations, but no entries of their table
 _SPELLINGS = {
     "True": "`true`", "False": "`false`", "none": "`None`", "ln": "`log`", "pow": "`x ^ y`", "power": "`x ^ y`",
     "matmul": "`A @ B`", "len": "the size's own name", "length": "the size's own name",
@@ -48,7 +50,7 @@ def operation(name: str) -> Op | None:
 
 def is_taken(name: str) -> bool:
     """Whether the name has a meaning without being defined."""
-    return name in CONSTANTS or name in DTYPES or name == LAST or operation(name) is not None
+    return name in CONSTANTS or name in DTYPES or name in FORMS or operation(name) is not None
 
 
 def is_later(name: str) -> bool:
@@ -116,7 +118,7 @@ def _meant(context: Context, scope: Scope, name: str, called: bool) -> str:
     if context.suggestions > MOST_SUGGESTIONS:
         return ""
     own = visible_names(scope)
-    operations = [known for known in (*TABLE, *DTYPES, LAST) if is_taken(known)]
+    operations = [known for known in (*TABLE, *DTYPES, *FORMS) if is_taken(known)]
     candidates = (*operations, *own) if called else (*own, *CONSTANTS, *operations)
     found = nearest(name, (*candidates, *LATER_OPERATIONS))
     return f"did you mean `{found}`?" if found else ""

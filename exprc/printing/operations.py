@@ -27,9 +27,9 @@ from exprc.printing.pieces import (
     wrapped,
 )
 from exprc.printing.products import Aligned, align, show_contraction
-from exprc.printing.views import view_piece, with_axes
+from exprc.printing.views import replaced_piece, view_piece, with_axes
 
-CAST, NEG, MUL, ONE_HOT = (TABLE[name] for name in ("cast", "neg", "mul", "one_hot"))
+CAST, NEG, MUL, ONE_HOT, WHERE = (TABLE[name] for name in ("cast", "neg", "mul", "one_hot", "where"))
 SIGN_PASSES = frozenset((MUL, TABLE["div"], TABLE["contract"]))  # -(a * b) is (-a) * b
 NEARBY = 50  # nodes to look at
 COMPARING = frozenset(("order", "equal"))  # dtype rules of what chains in the language
@@ -66,6 +66,10 @@ def _elementwise(node: Node, arguments: list[Piece]) -> Piece:
         return call(node.attrs[0], arguments[0].text, shape=shape)._replace(integer=plain)
     if node.op.fault is not None:
         return arguments[0]  # it is there for its fault
+    if node.op is WHERE:
+        replaced = replaced_piece(node, arguments)
+        if replaced is not None:
+            return replaced
     if not node.op.infix:
         return call(node.op.name, *[argument.text for argument in arguments], shape=shape)
     if len(arguments) == 1:

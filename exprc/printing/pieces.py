@@ -19,8 +19,9 @@ class Piece(NamedTuple):
     """Text with the precedence of its outermost operator.
 
     `shape` is that of the text in the language; None: that of the node.  A text that ends in an index has its parts in
-    `base` and `items`.  `integer` is the text without the cast by which an integer becomes a float, which the language
-    makes of itself where it meets one.
+    `base` and `items`; one that places a value among zeros has the index in `items` and the value in `placed`.
+    `integer` is the text without the cast by which an integer becomes a float, which the language makes of itself where
+    it meets one.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Piece(NamedTuple):
     shape: Shape | None = None
     base: str = ""
     items: tuple[str, ...] = ()
+    placed: str = ""
     integer: Piece | None = None
 
 

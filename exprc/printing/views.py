@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from exprc.ir.node import Node
 from exprc.ir.sizes import ONE, Size, constant, floordiv
-from exprc.ops import TABLE
+from exprc.ir.types import BOOL
+from exprc.ops import TABLE, constant_value
 from exprc.printing.pieces import POSTFIX, Piece, Shape, call, indexed, spread_to, wrapped
 
 
@@ -102,7 +103,26 @@ def _pad(node: Node, argument: Piece) -> Piece:
             if item == "None":
                 items[i] = items[i].split(":")[0] or "0"
         value = argument.base
-    target = indexed(call("zeros", *map(str, sizes)).text, tuple(items))
+    extents = [str(size) for size in sizes]
+    nothing = call("full", "false", *extents) if node.dtype == BOOL else call("zeros", *extents)
+    target = indexed(nothing.text, tuple(items))
+    return call("set", target.text, value)._replace(items=tuple(items), placed=value)
+
+
+def replaced_piece(node: Node, arguments: list[Piece]) -> Piece | None:
+    """A choice between what is placed somewhere and an array, as a copy with a part replaced; None for another one."""
+    condition, new, old = arguments
+    mask = node.args[0]
+    if not condition.placed or mask.op is not TABLE["pad"] or constant_value(mask.args[0]) is not True:
+        return None
+    chosen = node.args[1]
+    if new.placed and chosen.attrs == mask.attrs and chosen.args[0].shape == mask.args[0].shape:
+        items, value = new.items, new.placed
+    elif new.shape == ():
+        items, value = condition.items, new.text
+    else:
+        return None
+    target = indexed(wrapped(spread_to(old, node.shape), POSTFIX), items)
     return call("set", target.text, value)
 
 

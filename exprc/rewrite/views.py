@@ -21,6 +21,7 @@ from exprc.rewrite.rule import EXACT, STRUCTURE, Rule
 BROADCAST, RESHAPE, SQUEEZE = (TABLE[name] for name in ("broadcast", "reshape", "squeeze"))
 NE, NOT, WHERE = (TABLE[name] for name in ("ne", "not", "where"))
 NEG, SIGN, SLICE, TRANSPOSE = (TABLE[name] for name in ("neg", "sign", "slice", "transpose"))
+PAD = TABLE["pad"]
 SHAPING = frozenset((RESHAPE, SQUEEZE))
 
 
@@ -65,6 +66,37 @@ def whole_slice(node: Node, opaque: Set[Node]) -> Node | None:
     starts, sizes, steps = node.attrs
     whole = node.args[0].shape == sizes and all(s.constant == 0 for s in starts) and all(s == 1 for s in steps)
     return node.args[0] if whole else None
+
+
+def view_of_constant(node: Node, opaque: Set[Node]) -> Node | None:
+    """A slice of one value everywhere, or its entries in another shape."""
+    (inner,) = node.args
+    source = inner.args[0] if inner.op is BROADCAST and inner not in opaque else inner
+    if source.shape or (source is inner and constant_value(source) is None):
+        return None
+    return broadcast(source, node.shape, ())
+
+
+def slice_of_pad(node: Node, opaque: Set[Node]) -> Node | None:
+    """A slice of just what was placed among zeros."""
+    (inner,) = node.args
+    return inner.args[0] if _is_part(inner, node) and inner not in opaque else None
+
+
+def slice_of_choice(node: Node, opaque: Set[Node]) -> Node | None:
+    """A slice of just the part of an array that was replaced: what it was replaced by."""
+    (inner,) = node.args
+    if inner.op is not WHERE or inner in opaque or not _is_part(inner.args[0], node):
+        return None
+    return make(SLICE, (inner.args[1],), node.attrs) if constant_value(inner.args[0].args[0]) is True else None
+
+
+def _is_part(node: Node, part: Node) -> bool:
+    """Whether a node places at just those entries that a slice takes."""
+    if node.op is not PAD:
+        return False
+    (starts, _, steps), sizes = part.attrs, part.shape
+    return (starts, steps, sizes) == (node.attrs[0], node.attrs[2], node.args[0].shape)
 
 
 # ---- elementwise work on what is spread, or negative
@@ -115,6 +147,12 @@ def choice_by_negation(node: Node, opaque: Set[Node]) -> Node | None:
     return where(make(BROADCAST, (turned,), condition.attrs) if plain is not condition else turned, other, chosen)
 
 
+def known_choice(node: Node, opaque: Set[Node]) -> Node | None:
+    """A choice whose condition is known."""
+    known = constant_value(node.args[0])
+    return None if known is None else node.args[1] if known else node.args[2]
+
+
 VIEWS = (
     Rule("merge_broadcasts", STRUCTURE, EXACT, "one view", BROADCAST,
          "broadcast(broadcast(x))", "broadcast(x)", function=merge_broadcasts),
@@ -128,6 +166,16 @@ VIEWS = (
     Rule("choice_by_negation", STRUCTURE, EXACT, "the branches change places", WHERE,
          "where(not c, x, y)", "where(c, y, x)", function=choice_by_negation),
     Rule("whole_slice", STRUCTURE, EXACT, "nothing is cut off", SLICE, "x[0:n]", "x", function=whole_slice),
+    Rule("slice_of_constant", STRUCTURE, EXACT, "the same entries", SLICE,
+         "full(a, n)[1:]", "full(a, n - 1)", function=view_of_constant),
+    Rule("reshape_of_constant", STRUCTURE, EXACT, "the same entries", RESHAPE,
+         "reshape(full(a, n), n, 1)", "full(a, n, 1)", function=view_of_constant),
+    Rule("known_choice", STRUCTURE, EXACT, "the condition is known", WHERE,
+         "where(true, x, y)", "x", function=known_choice),
+    Rule("slice_of_pad", STRUCTURE, EXACT, "what was placed there", SLICE,
+         "set(zeros(n)[1:], x)[1:]", "x", function=slice_of_pad),
+    Rule("slice_of_choice", STRUCTURE, EXACT, "what was placed there", SLICE,
+         "set(x[1:], y)[1:]", "y", function=slice_of_choice),
 )  # fmt: skip
 
 # Rules for every elementwise operation.
