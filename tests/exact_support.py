@@ -73,11 +73,20 @@ def log1mexp(x: Any) -> Any:
     return mp.log(-mp.expm1(x)) if x > -1 else mp.log1p(-mp.exp(x))
 
 
+def erf(x: Any) -> Any:
+    return mp.erf(x) if abs(x) < 1000 else mp.sign(x)
+
+
+def erfc(x: Any) -> Any:
+    return mp.erfc(x) if abs(x) < 1000 else mp.mpf(0 if x > 0 else 2)
+
+
 EXACT: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
     "neg": lambda x: -x, "abs": abs, "sign": lambda x: mp.sign(x), "power": mp.power, "sqrt": mp.sqrt,
     "exp": mp.exp, "expm1": mp.expm1, "log": mp.log, "log1p": mp.log1p, "log1mexp": log1mexp, "logaddexp": logaddexp,
     "sigmoid": sigmoid, "softplus": softplus, "log_sigmoid": lambda x: -softplus(-x), "tanh": mp.tanh,
+    "erf": erf, "erfc": erfc,
     "where": lambda c, x, y: x if c else y, "eq": lambda x, y: x == y, "ne": lambda x, y: x != y,
     "lt": lambda x, y: x < y, "gt": lambda x, y: x > y, "not": lambda x: not x, "and": lambda x, y: x and y,
     "broadcast": lambda x: x, "cast": lambda x: x,

@@ -22,7 +22,7 @@ from exprc.syntax import ast
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 LATER_OPERATIONS = frozenset(
     (
-        "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "erfc", "lgamma",
+        "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "lgamma",
         "digamma", "clip", "isnan", "isfinite", "xlogy", "logaddexp", "log1mexp", "var", "std", "argmin",
         "argmax", "eye", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
         "cross", "cumsum", "cumprod", "sort", "argsort", "dot", "einsum", "trace", "det",

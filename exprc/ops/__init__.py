@@ -19,12 +19,22 @@ from exprc.ops.arithmetic import (
 )
 from exprc.ops.checks import within
 from exprc.ops.compare import and_, eq, ge, gt, le, lt, ne, not_, or_, where
-from exprc.ops.composites import cross_entropy, log_sigmoid, log_softmax, logsumexp, mean, norm, one_hot, softmax
+from exprc.ops.composites import (
+    cross_entropy,
+    log_sigmoid,
+    log_softmax,
+    logsumexp,
+    mean,
+    norm,
+    one_hot,
+    softmax,
+)
 from exprc.ops.contraction import contract, matmul
 from exprc.ops.derivatives import grad, jvp, named, stop_gradient, vjp
 from exprc.ops.functions import (
     cos,
     erf,
+    erfc,
     exp,
     expm1,
     log,
@@ -108,6 +118,7 @@ __all__ = [
     "div",
     "eq",
     "erf",
+    "erfc",
     "exp",
     "exp2",
     "expm1",

@@ -162,6 +162,13 @@ def _erf_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
     return numpy.asarray([math.erf(v) for v in values.ravel().tolist()], values.dtype).reshape(values.shape)
 
 
+def _erfc_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
+    import numpy
+
+    values = numpy.asarray(x)
+    return numpy.asarray([math.erfc(v) for v in values.ravel().tolist()], values.dtype).reshape(values.shape)
+
+
 sigmoid = elementwise(
     "sigmoid", "1 / (1 + exp(-x))", X, "float", numpy=_sigmoid_meaning, program=math_program("sigmoid"),
     partials=lambda out, x: (mul(out, sub(1, out)),), latex=r"\sigma\left(#1\right)", domain=_WIDE, cost=16,
@@ -188,6 +195,11 @@ erf = elementwise(
     "erf", "the error function", X, "float", numpy=_erf_meaning, program=math_program("erf"),
     partials=lambda out, x: (mul(2 / math.sqrt(math.pi), exp(neg(square(x)))),), latex=_named("erf"),
     domain=_MIDDLE, cost=20, laws=frozenset(("odd", "increasing")), example="input x : f64; output r = erf(x)",
+)  # fmt: skip
+erfc = elementwise(
+    "erfc", "1 - erf(x), accurate where that is small", X, "float", numpy=_erfc_meaning, program=math_program("erfc"),
+    partials=lambda out, x: (mul(-2 / math.sqrt(math.pi), exp(neg(square(x)))),), latex=_named("erfc"),
+    domain=_MIDDLE, cost=30, laws=frozenset(("decreasing", "nonnegative")), example="input x : f64; output r = erfc(x)",
 )  # fmt: skip
 
 

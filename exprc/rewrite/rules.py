@@ -7,7 +7,7 @@ from exprc.ir.types import BOOL
 from exprc.ops.arithmetic import abs_, add, div, mul, neg, sub
 from exprc.ops.compare import eq, ne, not_, where
 from exprc.ops.composites import log_sigmoid
-from exprc.ops.functions import exp, expm1, log, log1p, power, sigmoid, softplus, sqrt, tanh
+from exprc.ops.functions import erf, erfc, exp, expm1, log, log1p, power, sigmoid, softplus, sqrt, tanh
 from exprc.ops.leaves import constant_value
 from exprc.ops.special import log1mexp, logaddexp
 from exprc.rewrite.rule import (
@@ -127,6 +127,10 @@ STABLE_FORMS = (
     rule("sigmoid", STABILIZE, IMPROVING, div(1.0, add(1.0, exp(neg(X)))), sigmoid(X), "one exp that cannot overflow"),
     rule("sigmoid_of_negative", STABILIZE, IMPROVING, div(1.0, add(1.0, exp(X))), sigmoid(neg(X)),
          "one exp that cannot overflow"),
+    rule("sigmoid_power", STABILIZE, IMPROVING, power(add(1.0, exp(neg(X))), -1.0), sigmoid(X),
+         "one exp that cannot overflow"),
+    rule("sigmoid_power_of_negative", STABILIZE, IMPROVING, power(add(1.0, exp(X)), -1.0), sigmoid(neg(X)),
+         "one exp that cannot overflow"),
     rule("sigmoid_quotient", STABILIZE, IMPROVING, div(exp(X), add(1.0, exp(X))), sigmoid(X),
          "inf / inf where exp(x) overflows"),
     rule("one_plus_tanh", STABILIZE, IMPROVING, add(1.0, tanh(X)), mul(2.0, sigmoid(mul(2.0, X))),
@@ -135,6 +139,7 @@ STABLE_FORMS = (
          "1 - tanh(x) cancels for positive x"),
     rule("log_sigmoid", STABILIZE, IMPROVING, log(sigmoid(X)), log_sigmoid(X),
          "sigmoid underflows where its logarithm does not"),
+    rule("erfc", STABILIZE, IMPROVING, sub(1.0, erf(X)), erfc(X), "1 - erf(x) cancels for positive x"),
     rule("log_exp", STABILIZE, IMPROVING, log(exp(X)), X, "exp(x) overflows"),
     rule("sqrt_square", STABILIZE, IMPROVING, sqrt(power(X, 2.0)), abs_(X), "x^2 overflows and underflows"),
     rule("sqrt_product", STABILIZE, IMPROVING, sqrt(mul(X, X)), abs_(X), "x * x overflows and underflows"),
