@@ -281,7 +281,8 @@ def test_explain(capsys: Captured) -> None:
 
 def test_build_says_what_it_wrote(model: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     files = (("build/libmodel.so", 18_234), ("build/model.h", 999))
-    report = SimpleNamespace(files=files, seconds=0.31, timings=(("syntax", 0.1), ("check", 0.3)), diagnostics=())
+    timings = (("syntax", 0.1), ("check", 0.3))
+    report = SimpleNamespace(files=files, seconds=0.31, timings=timings, diagnostics=(), notes=())
     pretend(monkeypatch, build=lambda source, options: report)
     assert run(["build", model, "-o", "build", "--time"]) == 0
     out, error = capsys.readouterr()
@@ -321,7 +322,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def build(source: SimpleNamespace, options: SimpleNamespace) -> SimpleNamespace:
         seen.append((source.name, source.text, options.name))
-        return SimpleNamespace(files=(), seconds=0.0, timings=(), diagnostics=())
+        return SimpleNamespace(files=(), seconds=0.0, timings=(), diagnostics=(), notes=())
 
     pretend(monkeypatch, build=build)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfdim n\r\n")))

@@ -156,6 +156,8 @@ define i64 @MODEL_E_workspace(i64 %n, i64 %d) { ret i64 0 }
 define i64 @MODEL_E_value_and_grad_workspace(i64 %n, i64 %d) { ret i64 0 }
 define i64 @MODEL_p_workspace(i64 %n, i64 %d) { ret i64 0 }
 define i32 @MODEL_set_num_threads(i32 %count) { ret i32 THREADS_STATUS }
+@cpu = private constant [6 x i8] c"plain\\00"
+define ptr @MODEL_cpu() { ret ptr @cpu }
 define i64 @MODEL_build_id() { ret i64 BUILD_ID }
 define i64 @MODEL_abi_hash() { ret i64 0 }
 @status.text = private constant [3 x i8] c"ok\\00"

@@ -31,8 +31,8 @@ FORMS_NOT_BUILT = ("ptx",)
 @file_argument
 @click.option("-o", "--out", "out_dir", default=".", metavar="DIR", help="Where to write; by default this folder.")
 @common_options
-@click.option("--target", default="cpu", metavar="TARGET", help="cpu, ptx, or the triple of another machine.")
-@click.option("--cpu", default="native", metavar="CPU", help="The processor: native, x86-64-v3, …")
+@click.option("--target", default="cpu", metavar="TARGET", help="cpu, ptx, or a triple, as aarch64-linux-gnu.")
+@click.option("--cpu", default="native", metavar="CPU", help="The processor, native by default; of a list the library takes the best.")
 @names_option("--only", metavar="NAMES", help="Build only these losses and outputs, as in E,p.")
 @names_option("--wrt", metavar="NAMES", help="Differentiate by these inputs too.")
 @names_option("--emit", metavar="FORMS", help=f"What to write: {', '.join(FORMS)}; by default the first four.")
@@ -74,7 +74,7 @@ def command(
     with progress(f"building {options.name}"):
         report = driver.build(source, options)
     session().report(report.diagnostics)
-    show_files(report.files, report.seconds)
+    show_files(report.files, report.seconds, report.notes)
     if with_times:
         show_times((("start", start), *report.timings))
 
@@ -84,4 +84,7 @@ def _expect_forms(forms: tuple[str, ...]) -> None:
         if form in FORMS_NOT_BUILT:
             raise refuse(f"`--emit {form}`")
         if form not in FORMS:
-            raise click.BadParameter(f"{form!r} is none of {', '.join(FORMS)}", param_hint="--emit")
+            from difflib import get_close_matches
+
+            near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(form, FORMS, 1))
+            raise click.BadParameter(f"{form!r} is none of {', '.join(FORMS)}{near}", param_hint="--emit")

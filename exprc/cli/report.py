@@ -9,11 +9,11 @@ from exprc.cli.session import say
 from exprc.cli.text import safe
 
 
-def show_files(files: Sequence[tuple[str, int]], seconds: float) -> None:
-    """What was written, how large it is, how long it took."""
+def show_files(files: Sequence[tuple[str, int]], seconds: float, notes: Sequence[str] = ()) -> None:
+    """What was written, how large it is, how long it took, and what else there is to say."""
     longest = max((len(path) for path, _ in files), default=0)
     lines = [f"wrote {safe(path):<{longest}}  {_amount(size):>9}" for path, size in files]
-    say("\n".join((*lines, f"in {seconds:.2f} s")) + "\n")
+    say("\n".join((*lines, f"in {seconds:.2f} s", *(f"note: {safe(note)}" for note in notes))) + "\n")
 
 
 def show_times(timings: Sequence[tuple[str, float]]) -> None:

@@ -15,12 +15,13 @@ CPU, GPU = "cpu", "ptx"
 
 
 class BuildReport(NamedTuple):
-    """What was written (path and bytes), how long it took, stage by stage, and the lints."""
+    """What was written (path and bytes), how long it took, stage by stage, the lints, and notes on the files."""
 
     files: tuple[tuple[str, int], ...]
     seconds: float
     timings: tuple[tuple[str, float], ...]
     diagnostics: tuple[Diagnostic, ...]
+    notes: tuple[str, ...] = ()
 
 
 class CheckReport(NamedTuple):
@@ -42,7 +43,7 @@ def build(source: Source, options: Options) -> BuildReport:
     sizes = [len(c.encode() if isinstance(c, str) else c) for c in state.files.values()]
     assert state.model is not None
     timings = (*state.timings, ("write", end - before))
-    return BuildReport(tuple(zip(paths, sizes)), end - start, timings, state.model.lints)
+    return BuildReport(tuple(zip(paths, sizes)), end - start, timings, state.model.lints, state.notes)
 
 
 def grad(source: Source, options: Options) -> str:

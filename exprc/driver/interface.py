@@ -12,7 +12,7 @@ from exprc.check.model import Declaration, Model
 from exprc.diagnostics import Diagnostic, KnownLimit, Label
 from exprc.driver.options import Options
 from exprc.driver.pipeline import Compilation, Entry, fixed_sizes
-from exprc.driver.targets import target_of
+from exprc.driver.targets import targets_of
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import VIEW
 from exprc.ir.sizes import Size
@@ -45,7 +45,7 @@ def make_interface(state: Compilation) -> Interface:
     sizes = fixed_sizes(model)
     names = tuple(entry.definition.name for entry in state.entries)
     found = symbols(check_model_name(options.name), names)
-    target = target_of(options)
+    targets = targets_of(options)
     arguments = tuple(_argument(d, model, sizes) for d in model.declarations)
     callables = tuple(_callable(entry, pair, model) for entry, pair in zip(state.entries, found))
     text = state.source.text
@@ -54,15 +54,16 @@ def make_interface(state: Compilation) -> Interface:
         model.doc,
         state.source.name.rsplit("/", 1)[-1],
         hashlib.sha256(text.encode()).hexdigest(),
-        _build_id(text, options, f"{target.triple} {target.cpu} {target.features}"),
+        _build_id(text, options, " ".join(f"{t.triple} {t.cpu} {t.features}" for t in targets)),
         __version__,
-        target.triple,
-        needed_features(target),
+        targets[0].triple,
+        needed_features(targets[-1]),
         tuple(Dim(d.name, d.span.line, d.value.constant if d.value else None) for d in model.dims),
         arguments,
         callables,
         tuple(_requirements(model, sizes)),
         _conditions(state),
+        tuple(target.cpu for target in targets),
     )
 
 
@@ -200,7 +201,7 @@ def _conditions(state: Compilation) -> tuple[Condition, ...]:
 
 def _build_id(text: str, options: Options, target: str) -> int:
     """64 bits over everything that the artefacts depend on."""
-    relevant = options._replace(out_dir="", force=False)
+    relevant = options._replace(out_dir="", force=False, emit=(), target="", cpu="")
     parts = (text, repr(tuple(relevant)), target, __version__)
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return int.from_bytes(digest[:8], "little")

@@ -58,6 +58,7 @@ class Compilation:
     llvm: str = ""
     object: bytes = b""
     files: dict[str, str | bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what the user should know of the files
     timings: tuple[tuple[str, float], ...] = ()
 
 
@@ -183,14 +184,15 @@ def _schedule(state: Compilation) -> Compilation:
 
 
 def _lower(state: Compilation) -> Compilation:
-    from exprc.driver.targets import target_of
-    from exprc.lower import lower_plans
+    from exprc.driver.targets import targets_of
+    from exprc.lower import lower_versions
     from exprc.package.abi import abi_hash
+    from exprc.package.names import c_part
 
     interface = state.interface
     assert interface is not None
-    target = target_of(state.options)
-    text = lower_plans(interface.name, state.plans, interface.build_id, abi_hash(interface), target)
+    targets = targets_of(state.options)
+    text = lower_versions(c_part(interface.name), state.plans, interface.build_id, abi_hash(interface), targets)
     return replace(state, llvm=text)
 
 
@@ -204,7 +206,8 @@ def _compile(state: Compilation) -> Compilation:
 def _package(state: Compilation) -> Compilation:
     from exprc.driver.artefacts import make_artefacts
 
-    return replace(state, files=make_artefacts(state))
+    made = make_artefacts(state)
+    return replace(state, files=made.files, notes=made.notes)
 
 
 # ---- what several stages need

@@ -47,10 +47,16 @@ def refuse_wrong_loss(model: Model, options: Options) -> None:
 
 def _refuse_unknown(model: Model, options: Options) -> None:
     problems: list[Diagnostic] = []
-    dims = [d.name for d in model.dims]
+    dims = {d.name: d.value.constant if d.value else None for d in model.dims}
+    given: dict[str, int] = {}
     for name, value in options.dims:
-        if name not in dims:
-            problems.append(_unknown("E0210", f"--dim {name}={value}", name, dims, "size"))
+        fixed = given.setdefault(name, value)
+        if name in dims and dims[name] not in (None, value):
+            problems.append(_already(f"--dim {name}={value}", f"the program says `dim {name} = {dims[name]}`"))
+        elif fixed != value:
+            problems.append(_already(f"--dim {name}={value}", f"`--dim {name}={fixed}` is given too"))
+        elif name not in dims:
+            problems.append(_unknown("E0210", f"--dim {name}={value}", name, list(dims), "size"))
     callable_ = [d.name for d in model.definitions if d.role in ("loss", "output")]
     for option, names, known, what in (
         ("--only", options.only, callable_, "loss or output"),
@@ -66,10 +72,15 @@ def _refuse_unknown(model: Model, options: Options) -> None:
             raise KnownLimit(Diagnostic("E0602", f"`--wrt {name}`: {declaration.type} has no derivative"))
 
 
+def _already(option: str, reason: str) -> Diagnostic:
+    return Diagnostic("E0212", f"`{option}`: the size has a value already", notes=(reason,), help=("give one of them",))
+
+
 def _unknown(code: str, option: str, name: str, known: list[str], what: str) -> Diagnostic:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, 1)
+    same = [one for one in known if one.casefold() == name.casefold()]
+    near = same or get_close_matches(name, known, 1)
     listed = ", ".join(f"`{one}`" for one in known[:8]) or "none"
     hint = (f"did you mean `{near[0]}`?",) if near else ()
     return Diagnostic(code, f"`{option}`: the program has no {what} `{name}`", notes=(f"it has {listed}",), help=hint)

@@ -45,11 +45,15 @@ def lane_numbers(element: str, lanes: int) -> str:
 
 
 class Module:
-    """Declarations, constants and functions, each once and in order of first need."""
+    """Declarations, constants and functions, each once and in order of first need.
 
-    __slots__ = ("_constants", "_declarations", "_functions", "_once", "_texts")
+    `shown` stands before the type in the head of a function that the world may call.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_constants", "_declarations", "_functions", "_once", "_texts", "shown")
+
+    def __init__(self, shown: str = "") -> None:
+        self.shown = shown
         self._declarations: dict[str, None] = {}
         self._constants: dict[str, None] = {}
         self._functions: list[str] = []

@@ -67,7 +67,7 @@ def status_function(module: Module, symbol: str) -> str:
     table = ", ".join(f"i32 {offset}" for offset in offsets)
     module.constant(f"@exprc.texts = private unnamed_addr constant [{len(offsets)} x i32] [{table}]")
     last = len(STATUS_TEXTS)
-    return f"""define ptr @{symbol}(i32 %status) #0 {{
+    return f"""define {module.shown}ptr @{symbol}(i32 %status) #0 {{
 entry:
   %known = icmp ult i32 %status, {last}
   %number = select i1 %known, i32 %status, i32 {last}

@@ -44,7 +44,7 @@ def lower_plan(module: Module, plan: Plan, target: Target, known: dict[int, Kern
     if lacking:
         function.leave_branch(function.open_branch(lacking), "i64", "-1")
     function.do(f"ret i64 {function.value(f'call i64 @{plan.symbol}.bytes({sizes})')}")
-    function.define(f"define i64 @{workspace}({sizes}) #0")
+    function.define(f"define {module.shown}i64 @{workspace}({sizes}) #0")
     return plan.symbol, workspace
 
 
@@ -172,7 +172,7 @@ def _define_entry(context: Context, plan: Plan) -> None:
         function.close_branch(branch)
     function.do(f"ret i32 {status}")
     parameters = [*([sizes] if plan.dims else []), *_pointers(plan, True), "ptr %workspace", "ptr %fault"]
-    function.define(f"define i32 @{plan.symbol}({', '.join(parameters)}) #0")
+    function.define(f"define {context.module.shown}i32 @{plan.symbol}({', '.join(parameters)}) #0")
 
 
 def _allocate(function: Function, needed: str) -> tuple[str, str]:

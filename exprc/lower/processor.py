@@ -1,9 +1,11 @@
-"""The question to the processor whether it has what a library was compiled for, asked once and remembered.
+"""The question to the processor which version of the code it is fit for, asked once and remembered.
 
 The code that asks runs on any processor of the family.  Other families are not asked.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from exprc.lower.emit import Function, Module
 from exprc.lower.target import Target
@@ -23,11 +25,12 @@ _V3 = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "bmi", "bmi
 _V4 = (*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 _SAVED_AVX, _SAVED_AVX512 = 0x6, 0xE6  # the registers that the system has to save
 _OSXSAVE = 1 << 27
-FIT, UNFIT = 1, 2
+_ANSWERS = ("1c", "7b", "7c", "7d", "xc")
+FIRST, UNFIT = 1, 255  # the versions are counted from the first
 
 
 def needed_features(target: Target) -> tuple[str, ...]:
-    """The features without which a library for the target does not run, by LLVM's names."""
+    """The features without which code for the target does not run, by LLVM's names."""
     if not target.is_x86:
         return ()
     if target.features:
@@ -36,21 +39,26 @@ def needed_features(target: Target) -> tuple[str, ...]:
     return _V4 if target.vector_bits == 512 else _V3
 
 
+def version_here(function: Function, targets: Sequence[Target]) -> str:
+    """The number of the first target that the processor is fit for, or `UNFIT`, as a value.
+
+    The targets are the same wherever a module asks.
+    """
+    features = tuple(needed_features(target) for target in targets)
+    function.module.define_once("exprc.processor", _question(function.module, features))
+    return function.value("call i32 @exprc.processor()")
+
+
 def unfit(function: Function, target: Target) -> str:
     """Whether the processor lacks something, as a value; "" where that is not asked."""
     if not target.asks_processor:
         return ""
-    function.module.define_once("exprc.processor", _question(function.module, needed_features(target)))
-    return function.value(f"icmp eq i32 {function.value('call i32 @exprc.processor()')}, {UNFIT}")
+    return function.value(f"icmp eq i32 {version_here(function, (target,))}, {UNFIT}")
 
 
-def _question(module: Module, features: tuple[str, ...]) -> str:
+def _question(module: Module, versions: tuple[tuple[str, ...], ...]) -> str:
+    """The function that asks.  Threads that ask at the same time find the same and store the same."""
     module.constant("@exprc.fit = internal global i32 0")
-    masks: dict[str, int] = {"1c": _OSXSAVE, "7b": 0, "7c": 0, "7d": 0, "xc": 0}
-    for feature in features:
-        answer, bit = _FEATURES[feature]
-        masks[answer] |= 1 << bit
-    saved = _SAVED_AVX512 if "avx512f" in features else _SAVED_AVX
     lines = [
         "define internal i32 @exprc.processor() #1 {",
         "entry:",
@@ -66,31 +74,23 @@ def _question(module: Module, features: tuple[str, ...]) -> str:
         *_ask("l1", "1"),
         *_ask("l7", "7"),
         *_ask("lx", "-2147483647"),
-    ]
-    held = []
-    for answer, mask in masks.items():
-        register = "abcd".index(answer[1])
-        lines += [
-            f"  %r{answer} = extractvalue {{ i32, i32, i32, i32 }} %l{answer[0]}, {register}",
-            f"  %m{answer} = and i32 %r{answer}, {mask}",
-            f"  %h{answer} = icmp eq i32 %m{answer}, {mask}",
-        ]
-        held.append(f"%h{answer}")
-    total = held[0]
-    for number, other in enumerate(held[1:]):
-        lines.append(f"  %t{number} = and i1 {total}, {other}")
-        total = f"%t{number}"
-    lines += [
-        f"  br i1 {total}, label %system, label %answer",
+        *(f"  %r{a} = extractvalue {{ i32, i32, i32, i32 }} %l{a[0]}, {'abcd'.index(a[1])}" for a in _ANSWERS),
+        f"  %saving = and i32 %r1c, {_OSXSAVE}",
+        "  %saves = icmp ne i32 %saving, 0",
+        "  br i1 %saves, label %system, label %answer",
         "system:",
         '  %state = call { i32, i32 } asm sideeffect "xgetbv", "={ax},={dx},{cx}"(i32 0)',
-        "  %low = extractvalue { i32, i32 } %state, 0",
-        f"  %registers = and i32 %low, {saved}",
-        f"  %all = icmp eq i32 %registers, {saved}",
-        f"  %verdict = select i1 %all, i32 {FIT}, i32 {UNFIT}",
+        "  %registers = extractvalue { i32, i32 } %state, 0",
+    ]
+    verdict = str(UNFIT)
+    for number, features in reversed(list(enumerate(versions, FIRST))):
+        lines += _fits(number, features)
+        lines.append(f"  %verdict{number} = select i1 %fits{number}, i32 {number}, i32 {verdict}")
+        verdict = f"%verdict{number}"
+    lines += [
         "  br label %answer",
         "answer:",
-        f"  %found = phi i32 [ {UNFIT}, %ask ], [ {UNFIT}, %more ], [ %verdict, %system ]",
+        f"  %found = phi i32 [ {UNFIT}, %ask ], [ {UNFIT}, %more ], [ {verdict}, %system ]",
         "  store atomic i32 %found, ptr @exprc.fit monotonic, align 4",
         "  br label %end",
         "end:",
@@ -100,6 +100,24 @@ def _question(module: Module, features: tuple[str, ...]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _fits(number: int, features: tuple[str, ...]) -> list[str]:
+    """`%fitsN`: whether processor and system have what a version needs."""
+    masks = {"registers": _SAVED_AVX512 if "avx512f" in features else _SAVED_AVX}
+    for feature in features:
+        answer, bit = _FEATURES[feature]
+        masks[f"r{answer}"] = masks.get(f"r{answer}", 0) | 1 << bit
+    lines, held = [], "true"
+    for source, mask in masks.items():
+        name = f"{number}.{source}"
+        lines += [
+            f"  %m{name} = and i32 %{source}, {mask}",
+            f"  %h{name} = icmp eq i32 %m{name}, {mask}",
+            f"  %t{name} = and i1 {held}, %h{name}",
+        ]
+        held = f"%t{name}"
+    return [*lines, f"  %fits{number} = and i1 {held}, true"]
 
 
 def _ask(name: str, leaf: str) -> tuple[str, ...]:

@@ -1,17 +1,45 @@
 """What differs between machines: triple, processor, features, and the vectors that the code is cut for.
 
-Every target gives the same bits; these facts choose only how much is done at once.
+Owns which systems and processors there are.  Every target gives the same bits; these facts choose only how much is
+done at once.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from exprc.diagnostics import Diagnostic, KnownLimit
+from exprc.diagnostics import Diagnostic, KnownLimit, UserError
 
-BASELINE = "x86-64-v3"
+NATIVE, BASELINE = "native", "x86-64-v3"
+TRIPLES = (
+    "x86_64-unknown-linux-gnu",
+    "aarch64-unknown-linux-gnu",
+    "riscv64-unknown-linux-gnu",
+    "x86_64-apple-macosx11.0.0",
+    "arm64-apple-macosx11.0.0",
+    "x86_64-pc-windows-msvc",
+    "x86_64-pc-windows-gnu",
+    "aarch64-pc-windows-msvc",
+)
+_ARCHITECTURES = {
+    "x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64", "riscv64": "riscv64",
+    "riscv64gc": "riscv64",
+}  # fmt: skip
+LINUX, MACOS, WINDOWS = "linux", "macos", "windows"
+_SYSTEMS = {
+    "linux": LINUX, "darwin": MACOS, "macos": MACOS, "windows": WINDOWS, "win32": WINDOWS, "mingw": WINDOWS,
+}  # fmt: skip
+_ENVIRONMENTS = {LINUX: ("", "gnu", "musl"), MACOS: ("",), WINDOWS: ("", "msvc", "gnu", "gnullvm")}
+# The processors that can be named, the first being what every machine of the family has.
+_PROCESSORS = {
+    ("x86_64", ""): (BASELINE, "x86-64-v4"),
+    ("aarch64", ""): ("generic",),
+    ("aarch64", MACOS): ("apple-m1",),
+    ("riscv64", ""): ("generic-rv64",),
+}
+_FEATURES = {"generic-rv64": "+m,+a,+f,+d,+c"}
 _X86 = ("x86_64", "amd64")
-_WITHOUT_FMA = frozenset(("x86-64", "x86-64-v2", "generic"))
+_WITHOUT_FMA = ("x86-64", "x86-64-v2", "generic")
 _WIDE = frozenset(
     (
         "x86-64-v4", "skylake-avx512", "cannonlake", "cascadelake", "cooperlake", "icelake-client", "icelake-server",
@@ -40,13 +68,18 @@ class Target(NamedTuple):
         """Whether it is of the x86-64 family."""
         return self.triple.startswith(_X86)
 
+    @property
+    def is_windows(self) -> bool:
+        """Whether libraries are DLLs."""
+        return system_of(self.triple) == WINDOWS
+
 
 def host_target() -> Target:
     """The machine that the compiler runs on."""
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
-    triple = llvm.get_process_triple()
+    triple = host_triple()
     if triple.startswith(_X86) and not features.get("fma"):
         raise _no_fma("this machine's processor")
     wide = all(features.get(name) for name in ("avx512f", "avx512bw", "avx512dq", "avx512vl"))
@@ -54,17 +87,84 @@ def host_target() -> Target:
     return Target("cpu", triple, name, features.flatten(), *_vectors(triple, wide), asks)
 
 
-def named_target(cpu: str = BASELINE, triple: str = "") -> Target:
-    """A processor by LLVM's name, of the compiler's own system unless a triple is given."""
+def named_target(cpu: str = NATIVE, triple: str = "") -> Target:
+    """A processor by its name, of the compiler's own system unless another is given.
+
+    `native` is this machine's processor, and for another system the least that its machines have.
+    """
+    here = host_triple()
+    triple = known_triple(triple) if triple else here
+    if cpu == NATIVE and triple == here:
+        return host_target()
+    known = processors(triple)
+    cpu = known[0] if cpu == NATIVE else cpu
+    if triple.startswith(_X86) and cpu in _WITHOUT_FMA:
+        raise _no_fma(f"the processor {cpu}")
+    if cpu not in known:
+        choice = ", ".join((NATIVE, *known))
+        raise UserError(
+            Diagnostic("E0603", f"there is no target processor `{cpu}` for {triple}", help=(f"use one of {choice}",))
+        )
+    asks = triple.startswith(_X86) and here.startswith(_X86)
+    return Target("cpu", triple, cpu, _FEATURES.get(cpu, ""), *_vectors(triple, cpu in _WIDE), asks)
+
+
+def processors(triple: str) -> tuple[str, ...]:
+    """The processors of a known triple that can be named."""
+    architecture = _architecture(triple)
+    return _PROCESSORS.get((architecture, system_of(triple)), _PROCESSORS[architecture, ""])
+
+
+def host_triple() -> str:
+    """The compiler's own system, as `known_triple` writes it if that knows it."""
     import llvmlite.binding as llvm
 
-    triple = triple or llvm.get_process_triple()
-    if not triple.startswith(_X86):
-        cpu = "generic" if cpu == BASELINE else cpu
-    elif cpu in _WITHOUT_FMA:
-        raise _no_fma(f"the processor {cpu}")
-    asks = triple.startswith(_X86) and llvm.get_process_triple().startswith(_X86)
-    return Target("cpu", triple, cpu, "", *_vectors(triple, cpu in _WIDE), asks)
+    triple = str(llvm.get_process_triple())
+    return _canonical(triple) or triple
+
+
+def known_triple(text: str) -> str:
+    """One of `TRIPLES` by any of its usual spellings: `x86_64-linux-gnu`, `arm64-apple-darwin`, …"""
+    found = _canonical(text)
+    if found:
+        return found
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, TRIPLES, 1)
+    raise UserError(
+        Diagnostic(
+            "E0603",
+            f"there is no target `{text}`",
+            notes=(f"known are cpu (this machine), {', '.join(TRIPLES)}",),
+            help=(f"did you mean `{near[0]}`?",) if near else (),
+        )
+    )
+
+
+def _canonical(text: str) -> str | None:
+    parts = text.lower().split("-")
+    system, environment = system_of(text), parts[-1]
+    is_bare = environment.startswith(tuple(_SYSTEMS))
+    if parts[0] not in _ARCHITECTURES or not system or len(parts) > 4:
+        return None
+    if not is_bare and environment not in _ENVIRONMENTS[system]:
+        return None
+    flavour = "gnu" if system == WINDOWS and environment.startswith(("gnu", "mingw")) else "msvc"
+    for triple in TRIPLES:
+        fits = _architecture(triple) == _ARCHITECTURES[parts[0]] and system_of(triple) == system
+        if fits and (system != WINDOWS or triple.endswith(flavour)):
+            return triple
+    return None
+
+
+def _architecture(triple: str) -> str:
+    return _ARCHITECTURES.get(triple.lower().partition("-")[0], "")
+
+
+def system_of(triple: str) -> str:
+    """linux, macos or windows; "" where the triple names none of them."""
+    parts = triple.lower().split("-")[1:]
+    return next((system for part in parts for name, system in _SYSTEMS.items() if part.startswith(name)), "")
 
 
 def _vectors(triple: str, wide: bool) -> tuple[int, int]:

@@ -87,7 +87,7 @@ def exported_symbols(interface: Interface) -> tuple[str, ...]:
     """Everything that the library shows to the world, sorted."""
     prefix = c_part(interface.name)
     functions = c_functions(interface)
-    library = [f"{prefix}_{name}" for name in ("status", "set_num_threads", "build_id", "abi_hash")]
+    library = [f"{prefix}_{name}" for name in ("status", "set_num_threads", "build_id", "abi_hash", "cpu")]
     return tuple(sorted([*library, *(f.symbol for f in functions), *(f.workspace_symbol for f in functions)]))
 
 

@@ -97,6 +97,8 @@ def _library(prefix: str, signatures: int) -> str:
             _comment("How many threads a call may use. Returns a status.")
             + f"int {prefix}_set_num_threads(int count);\n",
             _comment("Which build this is.") + f"uint64_t {prefix}_build_id(void);\n",
+            _comment("The processor whose code runs here; NULL if this one is fit for none of them.")
+            + f"const char *{prefix}_cpu(void);\n",
             _comment("A hash of all signatures of the library.") + f"uint64_t {prefix}_abi_hash(void);\n",
             _comment("Whether the library that is loaded has the signatures of this header.")
             + f"static inline int {prefix}_abi_ok(void)\n{{\n"

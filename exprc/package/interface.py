@@ -96,7 +96,11 @@ class Callable(NamedTuple):
 
 
 class Interface(NamedTuple):
-    """Everything that header, manifest and module tell of a library."""
+    """Everything that header, manifest and module tell of a library.
+
+    `cpus` are the processors that it has code for, in the order in which they are tried; `cpu_features` is what the
+    least demanding of them needs.
+    """
 
     name: str
     doc: str
@@ -111,6 +115,7 @@ class Interface(NamedTuple):
     callables: tuple[Callable, ...]
     requirements: tuple[Requirement, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    cpus: tuple[str, ...] = ()
 
     def argument(self, name: str) -> Argument:
         """The argument of that name."""

@@ -1,105 +1,79 @@
 """Object code to a shared library, by whichever linker there is.
 
-Owns the choice of linker and its options.  Starts one process without a shell, in a private folder; knows nothing
-of what the code does.
+Starts one process without a shell, in a private folder; knows nothing of what the code does.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from exprc.diagnostics import Diagnostic, InternalError, KnownLimit, UserError
-from exprc.package.elf import is_elf, machine, undefined_symbols
+from exprc.package.elf import is_elf
+from exprc.package.linkers import ALLOWED_UNDEFINED, KNOWN, Job, Linker, files_for, find_linkers, names_of
+from exprc.package.objects import Format, defined_symbols, object_format, undefined_symbols
 
-ALLOWED_UNDEFINED = frozenset(("malloc", "free", "calloc", "aligned_alloc", "memset", "memcpy", "memmove", "memcmp"))
-
-_EMULATIONS = {"x86_64": "elf_x86_64", "aarch64": "aarch64linux"}
-_NATIVE, _ANY_ELF, _COMPILER = "native", "any", "compiler"
-_BY_NAME = (
-    ("ld", _NATIVE),
-    ("ld.lld", _ANY_ELF),
-    ("lld", _ANY_ELF),
-    ("cc", _COMPILER),
-    ("gcc", _COMPILER),
-    ("clang", _COMPILER),
-)
+_FULL = ("No space left on device", "File too large", "Disk quota exceeded", "Read-only file system")
+_SIGXFSZ = -25
 
 
-class Linker(NamedTuple):
-    """A linker that was found: the start of its command line, and which objects it takes."""
-
-    command: tuple[str, ...]
-    kind: str  # native | any | compiler
-
-
-def link_shared(
-    objects: Sequence[bytes],
-    library_name: str,
-    exported: Sequence[str],
-    allowed_undefined: frozenset[str] = ALLOWED_UNDEFINED,
-) -> bytes:
+def link_shared(objects: Sequence[bytes], library_name: str, exported: Sequence[str]) -> bytes:
     """The bytes of a shared library that shows the exported symbols and no others.
 
     The same objects and linker give the same bytes.  `library_name` is what programs linked with it look for.  The
-    first linker that works is taken.
+    first linker that works is taken; UserError E0701: there is none.
     """
-    architecture = _common_architecture(objects)
+    format_ = _common_format(objects)
+    given = [name for data in objects for name in defined_symbols(data)]
+    for data in objects:
+        check_undefined(data, format_, given)
     failures: list[str] = []
-    for linker in find_linkers(architecture):
+    for linker in find_linkers(format_):
         folder = _private_folder()
         try:
-            library, failure = _run(linker, architecture, folder, objects, library_name, exported)
+            library, failure = _run(linker, format_, folder, objects, library_name, exported)
+        except OSError as problem:
+            raise _temporary_failure(folder, problem.strerror or str(problem)) from None
         finally:
             _remove(folder)
         if library is not None:
-            check_undefined(library, allowed_undefined)
+            if is_elf(library):
+                check_undefined(library, format_)
             return library
         failures.append(failure)
-    raise _no_linker(architecture, failures)
+    raise _no_linker(format_, failures)
 
 
-def find_linkers(architecture: str) -> Iterator[Linker]:
-    """`ld`, `ld.lld`, `lld`, `cc`, `gcc`, `clang` as the PATH has them, then what `ziglang` brings."""
-    native = architecture == os.uname().machine
-    for name, kind in _BY_NAME:
-        path = _which(name) if native or kind == _ANY_ELF else None
-        if path:
-            yield Linker((path, "-flavor", "gnu") if name == "lld" else (path,), kind)
-    zig = _ziglang()
-    if zig:
-        yield Linker((zig, "ld.lld"), _ANY_ELF)
-
-
-def check_undefined(library: bytes, allowed: frozenset[str] = ALLOWED_UNDEFINED) -> None:
-    """Hold what the library expects from the process that loads it against the allow-list."""
-    surplus = [name for name in undefined_symbols(library) if name not in allowed]
+def check_undefined(data: bytes, format_: Format, given: Sequence[str] = ()) -> None:
+    """Hold what an object or library expects from the process that loads it against the system's allow-list."""
+    allowed = ALLOWED_UNDEFINED[format_.name]
+    surplus = [name for name in undefined_symbols(data) if name not in allowed and name not in given]
     if surplus:
         raise InternalError(f"the library needs symbols that are not on the allow-list: {', '.join(surplus)}")
 
 
-def _common_architecture(objects: Sequence[bytes]) -> str:
-    architectures = sorted({machine(data) if is_elf(data) else "" for data in objects})
-    if len(architectures) != 1 or architectures[0] not in _EMULATIONS or not sys.platform.startswith("linux"):
+def _common_format(objects: Sequence[bytes]) -> Format:
+    formats = {object_format(data) for data in objects}
+    found = formats.pop() if len(formats) == 1 else None
+    if found is None or found.architecture not in KNOWN[found.name] or not sys.platform.startswith("linux"):
         raise KnownLimit(
             Diagnostic(
                 "E0602",
-                "libraries are linked for x86-64 and 64-bit ARM Linux, on Linux, only",
+                "libraries for this system are not linked here",
                 help=("`--emit obj,header` writes the object file, for a linker of your own",),
             )
         )
-    return architectures[0]
+    return found
 
 
-def _no_linker(architecture: str, failures: list[str]) -> UserError:
-    wanted = "ld, ld.lld, lld, cc, gcc and clang" if architecture == os.uname().machine else "ld.lld and lld"
-    searched = f"looked on the PATH for {wanted}, then for the Python package ziglang"
+def _no_linker(format_: Format, failures: list[str]) -> UserError:
+    searched = f"looked on the PATH for {names_of(format_)}, then for the Python package ziglang"
+    system = {"elf": "", "mach-o": " macOS", "coff": " Windows"}[format_.name]
     return UserError(
         Diagnostic(
             "E0701",
-            f"no linker {'works' if failures else 'found'} for {architecture}",
+            f"no linker {'works' if failures else 'found'} for {format_.architecture}{system}",
             notes=(searched, *failures),
             help=("`pip install ziglang` brings one",),
         )
@@ -107,81 +81,51 @@ def _no_linker(architecture: str, failures: list[str]) -> UserError:
 
 
 def _run(
-    linker: Linker, architecture: str, folder: str, objects: Sequence[bytes], library_name: str, exported: Sequence[str]
+    linker: Linker, format_: Format, folder: str, objects: Sequence[bytes], library_name: str, exported: Sequence[str]
 ) -> tuple[bytes | None, str]:
     """The library, or None and why this linker does not work.
 
     A linker that refuses the object means that the object is wrong; a compiler may merely have no linker to call.
     """
-    inputs = [_write(folder, f"{index}.o", data) for index, data in enumerate(objects)]
-    script = _write(folder, "symbols", _version_script(exported).encode("ascii"))
-    library = os.path.join(folder, "library")
-    options = [
-        f"--version-script={script}",
-        f"-soname={library_name}",
-        "--build-id=none",
-        "--hash-style=gnu",
-        "-znoexecstack",
-        "-zrelro",
-        "-znow",
-        "-znoseparate-code",
-    ]
-    if linker.kind == _COMPILER:
-        options = ["-nostdlib", *(f"-Wl,{option}" for option in options)]
-    else:
-        options = ["-m", _EMULATIONS[architecture], *options]
+    inputs = tuple(_write(folder, f"{index}.o", data) for index, data in enumerate(objects))
+    job = Job(format_.architecture, folder, inputs, library_name, tuple(exported))
+    for name, content in files_for(format_, job).items():
+        _write(folder, name, content)
+    report_path = os.path.join(folder, "report")
+    _write(folder, "report", b"")
     try:
-        status, report = _spawn([*linker.command, "-shared", *options, "-o", library, *inputs], folder)
+        status = _spawn([*linker.command, *linker.arguments(job)], report_path)
     except OSError as problem:
         return None, f"`{linker.command[0]}` cannot be started: {problem.strerror}"
+    report = _read(report_path).decode("utf-8", "replace").strip()
     if status == 0:
-        return _read(library), ""
+        return _read(job.output), ""
+    full = next((reason for reason in _FULL if reason in report), "File too large" if status == _SIGXFSZ else "")
+    if full:
+        raise _temporary_failure(folder, full)
     failure = f"`{linker.command[0]}` ended with {status}: {report[-2000:]}"
-    if linker.kind != _COMPILER:
+    if not linker.is_compiler:
         raise InternalError(failure)
     return None, failure
 
 
-def _version_script(exported: Sequence[str]) -> str:
-    return "{\n  global:\n" + "".join(f"    {name};\n" for name in sorted(exported)) + "  local: *;\n};\n"
-
-
-def _spawn(command: list[str], folder: str) -> tuple[int, str]:
-    """Run and wait; the exit status and what was printed.
+def _spawn(command: list[str], report: str) -> int:
+    """Run and wait; the exit status.  What is printed goes to the report.
 
     Only what a linker needs of the environment is passed on, so that no variable changes the bytes.
     """
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    report = os.path.join(folder, "report")
     process = os.posix_spawn(
         command[0],
         command,
         {**environment, "LC_ALL": "C"},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, report, os.O_WRONLY | os.O_CREAT, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, report, os.O_WRONLY, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
     )
-    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    return status, _read(report).decode("utf-8", "replace").strip()
-
-
-def _which(name: str) -> str | None:
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        path = os.path.join(folder, name)
-        if folder and os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
-
-
-def _ziglang() -> str | None:
-    """The program inside the package, found without importing it."""
-    for folder in sys.path:
-        path = os.path.join(folder, "ziglang", "zig")
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def _private_folder() -> str:
@@ -190,14 +134,15 @@ def _private_folder() -> str:
     try:
         os.mkdir(path, 0o700)
     except OSError as problem:
-        raise UserError(
-            Diagnostic(
-                "E0705",
-                f"cannot make a temporary folder in `{base}`: {problem.strerror}",
-                help=("set TMPDIR to a folder that you may write to",),
-            )
-        ) from None
+        text = f"cannot make a temporary folder in `{base}`: {problem.strerror}"
+        raise UserError(Diagnostic("E0705", text, help=("set TMPDIR to a folder that you may write to",))) from None
     return path
+
+
+def _temporary_failure(folder: str, reason: str) -> UserError:
+    base = os.path.dirname(folder)
+    text = f"cannot write temporary files in `{base}`: {reason.lower()}"
+    return UserError(Diagnostic("E0705", text, help=("make room there, or set TMPDIR to another folder",)))
 
 
 def _write(folder: str, name: str, data: bytes) -> str:
@@ -213,6 +158,13 @@ def _read(path: str) -> bytes:
 
 
 def _remove(folder: str) -> None:
+    """The private folder; some linkers make folders of their own in it."""
     for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
     os.rmdir(folder)

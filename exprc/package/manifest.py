@@ -33,6 +33,7 @@ def manifest_data(interface: Interface) -> dict[str, Any]:
         "build_id": f"0x{interface.build_id:016x}",
         "abi_hash": f"0x{abi_hash(interface):016x}",
         "target": interface.target,
+        "cpus": list(interface.cpus),
         "cpu_features": list(interface.cpu_features),
         "dims": [
             {

@@ -63,6 +63,7 @@ def _tables(interface: Interface) -> str:
         "# ---- The model ".ljust(116, "-"),
         "",
         f"__exprc__ = {python_literal(manifest_data(interface))}",
+        '__exprc__["cpu"] = _cpu_of(_library)',
         "",
         "_SIZES = {",
         *(f"    {python_literal(text)}: {entry}," for text, entry in sizes.items()),

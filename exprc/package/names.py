@@ -16,7 +16,7 @@ from exprc.diagnostics import Diagnostic, UserError
 
 MODULE_METHODS = frozenset(("set_num_threads",))
 GRADIENT_METHODS = frozenset(("keys",))  # `**gradient` calls it
-LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault"))
+LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault", "cpu"))
 
 _C_WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register

@@ -1,48 +1,59 @@
 """Artefacts onto the disk: whole or not at all, and never over a file that exprc did not write.
 
 Every text artefact carries `MARKER` near its start; a library or object is known by the symbols that it defines.
+Builds into one folder take turns by a lock on the folder itself, which the system takes back however a process ends.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from exprc.diagnostics import Diagnostic, UserError
 from exprc.package.elf import defined_symbols, is_elf
 
 MARKER = "written by exprc; the next build overwrites this file"
 MARKER_WITHIN = 4096
+PATIENCE = 30.0  # seconds to wait for other builds that write into the folder
+
+_TEMPORARY = re.compile(r"\.exprc-[0-9a-f]{16}\.tmp")
 _SIGNATURE_SYMBOLS = ("_build_id", "_abi_hash")
+_OTHER_FORMATS = (b"\xcf\xfa\xed\xfe", b"MZ", b"\x64\x86", b"\x64\xaa")  # Mach-O; Windows: library, objects
 _EXECUTABLE = (".so", ".dylib", ".dll")
+_HELP = {
+    errno.ENOSPC: "make room on the disk, or choose another folder with `-o DIR`",
+    errno.EDQUOT: "make room on the disk, or choose another folder with `-o DIR`",
+    errno.EFBIG: "allow larger files (`ulimit -f`), or choose another folder with `-o DIR`",
+    errno.ENAMETOOLONG: "choose a shorter name with `--name`, or a shorter folder with `-o DIR`",
+    errno.EEXIST: "choose another folder with `-o DIR`: this is a file",
+    errno.ENOTDIR: "choose another folder with `-o DIR`: a part of this path is a file",
+}
 
 
 def write_artefacts(folder: str, files: Mapping[str, str | bytes], force: bool = False) -> tuple[str, ...]:
     """Write the named files into the folder and return their paths.
 
-    All are written to temporary names first, so that a full disk leaves the old files as they were.
+    All are written to temporary names first, so that a full disk leaves the old files as they were.  What a build
+    that was killed has left of them is removed.
     """
     _make_folder(folder)
     paths = [os.path.join(folder, name) for name in files]
-    _refuse_foreign_files(paths, force)
-    temporary: list[str] = []
-    path = folder
-    try:
-        for path, content in zip(paths, files.values(), strict=True):
-            temporary.append(_write_beside(path, content.encode() if isinstance(content, str) else content))
-        for path in paths:
-            os.replace(temporary[0], path)
-            del temporary[0]
-    except OSError as problem:
-        raise _cannot_write(path, problem) from None
-    finally:
-        for leftover in temporary:
-            os.unlink(leftover)
+    with _alone_in(folder) as is_alone:
+        if is_alone:
+            _remove_leftovers(folder)
+        _refuse_foreign_files(paths, force)
+        _write_all(paths, [content.encode() if isinstance(content, str) else content for content in files.values()])
     return tuple(paths)
 
 
 def is_artefact(data: bytes) -> bool:
     """Whether exprc wrote a file with this content."""
+    if data.startswith(_OTHER_FORMATS):
+        return _names_own_symbols(data)
     if not is_elf(data):
         return MARKER.encode() in data[:MARKER_WITHIN]
     try:
@@ -53,48 +64,128 @@ def is_artefact(data: bytes) -> bool:
     return any(name.removesuffix(build_id) + abi_hash in defined for name in defined if name.endswith(build_id))
 
 
+def cannot_write(path: str, problem: OSError) -> UserError:
+    """The error for a file or folder that the system refuses."""
+    help_text = _HELP.get(problem.errno or 0, "choose a folder that you may write to with `-o DIR`")
+    message = f"cannot write `{path or '.'}`: {(problem.strerror or str(problem)).lower()}"
+    return UserError(Diagnostic("E0705", message, help=(help_text,)))
+
+
+def _names_own_symbols(data: bytes) -> bool:
+    """Whether the file's table of names, which these formats keep as plain text, has both symbols of one model."""
+    build_id, abi_hash = (symbol.encode() + b"\0" for symbol in _SIGNATURE_SYMBOLS)
+    models = re.findall(rb"(\w+)" + re.escape(build_id), data)
+    return any(model + abi_hash in data for model in models)
+
+
 def _make_folder(folder: str) -> None:
     try:
         os.makedirs(folder or ".", exist_ok=True)
     except OSError as problem:
-        raise _cannot_write(folder, problem) from None
+        raise cannot_write(folder, problem) from None
+
+
+@contextmanager
+def _alone_in(folder: str) -> Iterator[bool]:
+    """Keeps other builds out of the folder meanwhile; False where the file system has no locks."""
+    descriptor = _lock(folder or ".")
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(folder: str) -> int | None:
+    """A descriptor that holds the folder's lock until it is closed."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return None
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise _is_busy(folder) from None
+            time.sleep(0.01)
+        except OSError:
+            os.close(descriptor)
+            return None
+
+
+def _is_busy(folder: str) -> UserError:
+    message = f"cannot write into `{folder}`: another process has held its lock for {PATIENCE:.0f} s"
+    help_text = "wait for the other build, end it, or choose another folder with `-o DIR`"
+    return UserError(Diagnostic("E0705", message, help=(help_text,)))
+
+
+def _remove_leftovers(folder: str) -> None:
+    """Temporary files of builds that were killed: whoever has the lock knows that nobody writes them any more."""
+    try:
+        names = [name for name in os.listdir(folder or ".") if _TEMPORARY.fullmatch(name)]
+        for name in names:
+            os.unlink(os.path.join(folder, name))
+    except OSError:
+        pass  # a folder that may not be listed or changed: the writing will tell
 
 
 def _refuse_foreign_files(paths: list[str], force: bool) -> None:
     foreign = [path for path in paths if os.path.lexists(path) and not _may_replace(path, force)]
     if foreign:
-        raise UserError(
-            *(
-                Diagnostic(
-                    "E0703",
-                    f"`{path}` exists and was not written by exprc",
-                    notes=("nothing was written",),
-                    help=(
-                        "choose another folder with `-o` or another name with `--name`, or overwrite with `--force`",
-                    ),
-                )
-                for path in foreign
-            )
-        )
+        raise UserError(*(_foreign(path) for path in foreign))
+
+
+def _foreign(path: str) -> Diagnostic:
+    if os.path.isdir(path):
+        message, way_out = f"`{path}` is a folder", ""
+    else:
+        message, way_out = f"`{path}` exists and was not written by exprc", ", or overwrite with `--force`"
+    help_text = f"choose another folder with `-o` or another name with `--name`{way_out}"
+    return Diagnostic("E0703", message, notes=("nothing was written",), help=(help_text,))
 
 
 def _may_replace(path: str, force: bool) -> bool:
-    if not os.path.isfile(path):
-        return force and os.path.islink(path)
     if force:
-        return True
+        return os.path.islink(path) or not os.path.isdir(path)
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
-            return is_artefact(file.read())
+            start = file.read(MARKER_WITHIN)
+            is_binary = is_elf(start) or start.startswith(_OTHER_FORMATS)
+            return is_artefact(start + file.read() if is_binary else start)
     except OSError:
         return False
+
+
+def _write_all(paths: list[str], contents: list[bytes]) -> None:
+    """Every file under a temporary name, then all renamed: the library first, so that no module lacks its own."""
+    temporary: list[str] = []
+    path = ""
+    try:
+        for path, content in zip(paths, contents, strict=True):
+            temporary.append(_write_beside(path, content))
+        for path in paths:
+            os.replace(temporary[0], path)
+            del temporary[0]
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+    finally:
+        for leftover in temporary:
+            os.unlink(leftover)
 
 
 def _write_beside(path: str, content: bytes) -> str:
     """Write to a new hidden file in the same folder, whose name it returns; nothing is left behind on failure."""
     folder, name = os.path.split(path)
     mode = 0o777 if name.endswith(_EXECUTABLE) else 0o666
-    beside = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    beside = os.path.join(folder, f".exprc-{os.urandom(8).hex()}.tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with open(descriptor, "wb") as file:
@@ -103,13 +194,3 @@ def _write_beside(path: str, content: bytes) -> str:
         os.unlink(beside)
         raise
     return beside
-
-
-def _cannot_write(path: str, problem: OSError) -> UserError:
-    return UserError(
-        Diagnostic(
-            "E0705",
-            f"cannot write `{path or '.'}`: {problem.strerror or problem}",
-            help=("choose a folder that you may write to with `-o DIR`",),
-        )
-    )
