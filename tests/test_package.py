@@ -397,6 +397,7 @@ def test_the_linker_in_the_package_ziglang_is_the_last_resort(tmp_path, monkeypa
 
 def test_linkers_that_fail_are_reported(object_file: bytes, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     program = tmp_path / "ld"
+    monkeypatch.setattr("exprc.package.linkers._ziglang", lambda: None)
     program.write_text("#!/bin/sh\necho broken tool >&2\nexit 3\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))

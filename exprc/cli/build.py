@@ -32,7 +32,7 @@ FORMS_NOT_BUILT = ("ptx",)
 @click.option("-o", "--out", "out_dir", default=".", metavar="DIR", help="Where to write; by default this folder.")
 @common_options
 @click.option("--target", default="cpu", metavar="TARGET", help="cpu, ptx, or a triple, as aarch64-linux-gnu.")
-@click.option("--cpu", default="native", metavar="CPU", help="The processor, native by default; of a list the library takes the best.")
+@click.option("--cpu", default="native", metavar="CPU", help="The processor; of a list the library takes the best.")
 @names_option("--only", metavar="NAMES", help="Build only these losses and outputs, as in E,p.")
 @names_option("--wrt", metavar="NAMES", help="Differentiate by these inputs too.")
 @names_option("--emit", metavar="FORMS", help=f"What to write: {', '.join(FORMS)}; by default the first four.")

@@ -14,6 +14,7 @@ from keyword import iskeyword
 
 from exprc.diagnostics import Diagnostic, UserError
 
+LONGEST_MODEL_NAME = 240
 MODULE_METHODS = frozenset(("set_num_threads",))
 GRADIENT_METHODS = frozenset(("keys",))  # `**gradient` calls it
 LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault", "cpu"))
@@ -116,6 +117,8 @@ def _family(value: str) -> tuple[str, ...]:
 def _model_name_problem(name: str) -> str | None:
     if not name.isidentifier():
         return "it is not an identifier"
+    if len(name.encode()) > LONGEST_MODEL_NAME:
+        return f"it is longer than {LONGEST_MODEL_NAME} bytes, and files are named after it"
     if iskeyword(name):
         return "it is a keyword of Python"
     if name in sys.stdlib_module_names:
