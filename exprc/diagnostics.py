@@ -5,6 +5,7 @@ Owns what a message *is*; `exprc.cli.render` turns it into text or JSON, `exprc.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exprc.source import Span
@@ -23,8 +24,19 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What to write in place of the characters of a span; an empty span inserts."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake.  `message` stands alone: lower-case, no full stop; the remedy is in `help` only."""
+    """One mistake.  `message` stands alone: lower-case, no full stop; the remedy is in `help` only.
+
+    `edits`, made together, do what the first line of `help` says; they do not overlap.
+    """
 
     code: str
     message: str
@@ -32,6 +44,14 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     help: tuple[str, ...] = ()
     severity: str = "error"  # error | warning | lint
+    edits: tuple[Edit, ...] = ()
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """The text with the edits made, all of which speak of the text as it is given."""
+    for edit in sorted(edits, key=lambda edit: (edit.span.start, edit.span.end), reverse=True):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
 
 
 class ExprcError(Exception):

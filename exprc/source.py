@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 class Source:
-    """A named text.  Compared by identity; line starts are found once."""
+    """A named text.  Compared by identity; line starts are found once.
 
-    __slots__ = ("_starts", "name", "text")
+    `dropped` has the places, in order, before which a file has a byte that the text has not: those of a byte order
+    mark and the carriage returns at the ends of lines.
+    """
 
-    def __init__(self, name: str, text: str) -> None:
+    __slots__ = ("_starts", "dropped", "name", "text")
+
+    def __init__(self, name: str, text: str, dropped: Sequence[int] = ()) -> None:
         self.name = name
         self.text = text
+        self.dropped = dropped
         self._starts: list[int] | None = None
 
     def line_column(self, offset: int) -> tuple[int, int]:
@@ -21,6 +27,11 @@ class Source:
         starts = self._line_starts()
         line = bisect_right(starts, offset)
         return line, offset - starts[line - 1] + 1
+
+    def byte_offset(self, offset: int) -> int:
+        """A character offset as an offset in the file, in bytes."""
+        count = offset if self.text.isascii() else len(self.text[:offset].encode("utf-8", "surrogatepass"))
+        return count + bisect_right(self.dropped, offset)
 
     def line_text(self, line: int) -> str:
         """The text of a 1-based line without its newline."""

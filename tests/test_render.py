@@ -208,7 +208,7 @@ def test_json_has_one_object_a_line() -> None:
     assert (first["code"], first["severity"], first["message"]) == ("E0401", "error", "wrong")
     assert (first["notes"], first["help"]) == (["n"], ["h"])
     assert first["labels"][0] == {
-        "file": "m.expr", "line": 2, "column": 8, "end_line": 2, "end_column": 9, "start": 13, "end": 14,
+        "file": "m.expr", "line": 2, "column": 8, "end_line": 2, "end_column": 9, "start": 14, "end": 15,
         "text": "here", "primary": True,
     }  # fmt: skip
     assert first["labels"][1]["primary"] is False

@@ -13,7 +13,7 @@ from exprc.check.scopes import Scope
 from exprc.check.suggest import nearest
 from exprc.check.values import Value
 from exprc.check.walking import values_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.op import Parameter
 from exprc.ir.types import I64, Type
 from exprc.source import Span
@@ -73,15 +73,20 @@ def _bind_keywords(
             continue
         keyword = argument.name.text
         if keyword not in names:
-            meant = nearest(keyword, names)
+            meant = _KEYWORDS.get(keyword) or nearest(keyword, names)
+            meant = meant if meant in names else None
+            help = f"did you mean `{meant}`?" if meant else ""
+            if keyword == "dtype":
+                help = f"a result is cast: `f32({name}(…))`"
             context.report.error(
                 "E0308",
                 f"`{name}` has no argument `{keyword}`",
                 Label(argument.name.span, "unknown argument"),
                 *others,
                 note=note,
-                help=f"did you mean `{meant}`?" if meant else "",
+                help=help,
                 frame=scope.frame,
+                edits=(Edit(argument.name.span, meant),) if meant else (),
             )
             return False
         if keyword in bound:
@@ -126,6 +131,9 @@ def _report_count(
     )
 
 
+_KEYWORDS = {"axes": "axis", "dims": "axis", "along": "axis", "keep_dims": "keepdims", "keepdim": "keepdims"}
+
+
 def signature_text(name: str, signature: tuple[Parameter, ...]) -> str:
     """How an operation is called: `sum(x, axis=None, keepdims=false)`."""
     parts = []
@@ -147,6 +155,7 @@ def static_flag(context: Context, scope: Scope, name: str, written: ast.Expressi
         Label(written.span, "has to be known when compiling"),
         help=f"write {python}" if python else "",
         frame=scope.frame,
+        edits=(Edit(written.span, python.strip("`")),) if python else (),
     )
     return None
 
@@ -186,6 +195,7 @@ def check_axes(
     axes: int | tuple[int, ...] | None,
     type: Type,
     help: str = "",
+    others: tuple[Label, ...] = (),
 ) -> bool:
     """Whether the axes are axes of the array, each once; else a message."""
     if axes is None:
@@ -196,12 +206,15 @@ def check_axes(
     for axis, part in zip(listed_axes, spans, strict=True):
         if not -type.rank <= axis < type.rank:
             has = f"the axes 0 to {type.rank - 1}" if type.rank > 1 else "the axis 0 only" if type.rank else "no axes"
+            counted_from_one = axis == type.rank > 0
             context.report.error(
                 "E0405",
                 f"axis {axis} is out of range",
                 Label(part.span, f"{describe(type)} has {has}"),
-                help=help,
+                *others,
+                help=f"axes are counted from 0: the last is {axis - 1}, or -1" if counted_from_one else help,
                 frame=scope.frame,
+                edits=(Edit(part.span, str(axis - 1)),) if counted_from_one else (),
             )
             return False
         if axis % type.rank in seen:

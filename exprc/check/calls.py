@@ -14,8 +14,10 @@ from exprc.check.context import Context, describe
 from exprc.check.declared import size_of
 from exprc.check.derivatives import visit_derivative
 from exprc.check.facts import require_at_most, require_entries
+from exprc.check.foreign import SIZE_WORDS, Advice, about_call, about_prefix, about_sizes, is_operation
 from exprc.check.functions import visit_user_call
 from exprc.check.meeting import Operand, Place, convert, elementwise, meeting_dtype, whole
+from exprc.check.mismatch import declaration_labels
 from exprc.check.names import CONSTANTS, INCREMENT, LAST, SET, is_later, operation, report_later, report_unknown
 from exprc.check.operators import is_small
 from exprc.check.parts import visit_part
@@ -25,19 +27,22 @@ from exprc.check.scans import last_state
 from exprc.check.scopes import Scope, find
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, value_of, values_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.op import DERIVATIVE, ELEMENTWISE, OPAQUE, Op, Parameter, TypeRuleError
 from exprc.ir.sizes import ZERO, Size, as_size, maximum, minimum, product
 from exprc.ir.types import DTYPES, FLOATS, I64, INTEGERS
 from exprc.ops import TABLE, constant_value
 from exprc.ops.checks import within
 from exprc.ops.table import normal_axes
+from exprc.source import Span
 from exprc.syntax import ast
 
 
 def visit_call(context: Context, scope: Scope, expression: ast.Call) -> Visit:
     """`f(x, axis=1)`."""
     name = expression.function
+    if isinstance(name, ast.Attribute):
+        return (yield from _visit_method(context, scope, expression, name))
     if not isinstance(name, ast.Name):
         if (yield from value_of(context, scope, name)).node is not None:
             _report_not_a_function(context, scope, expression, "this is a value")
@@ -48,7 +53,8 @@ def visit_call(context: Context, scope: Scope, expression: ast.Call) -> Visit:
             if isinstance(binding.value, UserFunction):
                 return (yield from visit_user_call(context, scope, expression, binding.value))
             if binding.value.node is not None:
-                _report_not_a_function(context, scope, expression, f"`{name.text}` is a value", binding.span)
+                rank = binding.value.node.type.rank
+                _report_not_a_function(context, scope, expression, f"`{name.text}` is a value", binding.span, rank)
         elif name.text in context.defined:
             report_unknown(context, scope, name, called=True)
         elif name.text in DTYPES:
@@ -66,35 +72,103 @@ def visit_call(context: Context, scope: Scope, expression: ast.Call) -> Visit:
         elif name.text in CONSTANTS:
             _report_not_a_function(context, scope, expression, f"`{name.text}` is a constant")
         else:
-            report_unknown(context, scope, name, called=True)
+            return (yield from _visit_unknown(context, scope, expression, name))
     yield from _rest(context, scope, expression)
     return POISON
 
 
 def _rest(context: Context, scope: Scope, expression: ast.Call) -> Any:
     """The arguments of a call that is wrong as a whole: their own mistakes are told too."""
-    plain = (ast.ArrayLiteral, ast.NoneLiteral, ast.String, ast.BoolLiteral)
-    written = tuple(argument.value for argument in expression.arguments if not isinstance(argument.value, plain))
-    yield from values_of(context, scope, written)
+    written = [argument.value for argument in expression.arguments]
+    yield from values_of(context, scope, tuple(part for part in written if not _is_option(scope, part)))
+
+
+def _is_option(scope: Scope, written: ast.Expression) -> bool:
+    """Whether an argument can be right without having a value: an option, a list of axes, a function."""
+    if isinstance(written, ast.Name):
+        found = find(scope, written.text)
+        return isinstance(found[0].value, UserFunction) if found else is_operation(written.text)
+    return isinstance(written, (ast.ArrayLiteral, ast.NoneLiteral, ast.String, ast.BoolLiteral))
+
+
+def _visit_unknown(context: Context, scope: Scope, expression: ast.Call, name: ast.Name) -> Visit:
+    """A call of what is called otherwise here, or not known at all."""
+    if name.text in SIZE_WORDS and len(expression.arguments) == 1:
+        written = expression.arguments[0].value
+        value = yield from value_of(context, scope, written)
+        advice = None if value.node is None else about_sizes(name.text, value, written, expression.span)
+        report_unknown(context, scope, name, called=True, advice=advice)
+        return POISON
+    report_unknown(context, scope, name, called=True, advice=about_call(expression, name.text))
+    yield from _rest(context, scope, expression)
+    return POISON
+
+
+def _visit_method(context: Context, scope: Scope, expression: ast.Call, function: ast.Attribute) -> Visit:
+    """`np.sum(x)`, `x.sum()`."""
+    root: ast.Expression = function
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if isinstance(root, ast.Name) and find(scope, root.text) is None:
+        report_unknown(context, scope, root, advice=about_prefix(expression))
+    elif (value := (yield from value_of(context, scope, function.value))).node is not None:
+        name = function.name.text
+        if name in SIZE_WORDS:
+            advice: Advice | None = about_sizes(name, value, function.value, expression.span)
+        elif name in ("transpose", "t"):
+            advice = Advice("write `.T`", (Edit(function.span.to(expression.span), f"{function.value.span.text}.T"),))
+        else:
+            advice = about_call(expression, name, function.value)
+        report_attribute(context, scope, function, advice)
+    yield from _rest(context, scope, expression)
+    return POISON
+
+
+def report_attribute(context: Context, scope: Scope, attribute: ast.Attribute, advice: Advice | None) -> None:
+    """A value has no attribute but its transpose."""
+    advice = advice or Advice()
+    context.report.error(
+        "E0211",
+        f"unknown attribute `.{attribute.name.text}`",
+        Label(attribute.name.span, "a value has no attribute of this name"),
+        note="values have no methods: operations are called with them" if advice.help.startswith("write") else "",
+        help=advice.help,
+        frame=scope.frame,
+        edits=advice.edits,
+    )
 
 
 def _report_not_a_function(
-    context: Context, scope: Scope, expression: ast.Call, what: str, declared: Any = None
+    context: Context, scope: Scope, expression: ast.Call, what: str, declared: Any = None, rank: int = 0
 ) -> None:
-    text = shortened(expression.function.span.text)
+    function = expression.function
+    text = shortened(function.span.text)
     inside = expression.arguments[0].value.span.to(expression.arguments[-1].span) if expression.arguments else None
     arguments = shortened(inside.text) if inside is not None else ""
     one = len(expression.arguments) == 1
     factor = arguments if one and isinstance(expression.arguments[0].value, _SIMPLE) else f"({arguments})"
+    opened, end = function.span.source.text.find("(", function.span.end), expression.span.end
+    brackets = [Span(function.span.source, place, place + 1) for place in (opened, end - 1)]
+    name = argument.text if one and isinstance(argument := expression.arguments[0].value, ast.Name) else ""
+    start = Span(brackets[0].source, opened, opened)
+    edits: tuple[Edit, ...]
+    if isinstance(function, ast.Transpose) and name:
+        derivative = f"grad({function.value.span.text}, {name})"
+        help, edits = f"`'` is the transpose; a derivative is `{derivative}`", (Edit(expression.span, derivative),)
+    elif one and rank == 0:
+        help, edits = f"a product needs its `*`: `{text} * {factor}`", (Edit(start, " * "),)
+    else:
+        help = f"an array is indexed with brackets: `{text}[{arguments}]`"
+        edits = tuple(Edit(span, bracket) for span, bracket in zip(brackets, "[]", strict=True)) if arguments else ()
     context.report.error(
         "E0205",
         f"`{text}` is not a function",
-        Label(expression.function.span, what),
+        Label(function.span, what),
         *([Label(declared, "declared here")] if declared is not None else []),
-        help=f"a product needs its `*`: `{text} * {factor}`" if one
-        else f"an array is indexed with brackets: `{text}[{arguments}]`",
+        help=help,
         frame=scope.frame,
-    )  # fmt: skip
+        edits=edits,
+    )
 
 
 _SIMPLE = (ast.Name, ast.Number, ast.Call, ast.Index)
@@ -224,7 +298,8 @@ def _visit_arguments(context: Context, scope: Scope, expression: ast.Call, op: O
             if known and operands and operands[0].value.node is not None:
                 type = operands[0].value.known.type
                 help = _extreme_help(op) if op in _EXTREMES and not type.shape else ""
-                sound = check_axes(context, scope, written, axes, type, help) and sound
+                others = tuple(declaration_labels(scope, operands[0]))
+                sound = check_axes(context, scope, written, axes, type, help, others) and sound
         else:
             sizes = yield from _visit_sizes(context, scope, parameter, written)
             fields[parameter.name] = sizes if parameter.role == "sizes" or sizes is None else sizes[0]
@@ -236,8 +311,23 @@ def _visit_sizes(context: Context, scope: Scope, parameter: Parameter, written: 
     """Arguments that are sizes; None after a message."""
     expressions = tuple(written) if parameter.role == "sizes" else (written,)
     values = yield from values_of(context, scope, expressions)
+    if len(expressions) == 1 and isinstance(expressions[0], ast.ArrayLiteral) and values[0].node is not None:
+        _report_size_list(context, scope, expressions[0])
+        return None
     sizes = [size_of(context, scope, part, value) for part, value in zip(expressions, values, strict=True)]
     return None if any(size is None for size in sizes) else tuple(sizes)
+
+
+def _report_size_list(context: Context, scope: Scope, written: ast.ArrayLiteral) -> None:
+    inside = ", ".join(item.span.text for item in written.items)
+    context.report.error(
+        "E0310",
+        "a list of sizes where each is an argument",
+        Label(written.span, "an array of numbers"),
+        help=f"write the sizes one after the other: `{shortened(inside)}`",
+        frame=scope.frame,
+        edits=(Edit(written.span, inside),),
+    )
 
 
 def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
@@ -342,6 +432,7 @@ def _expect_floats(context: Context, place: Place, operands: list[Operand]) -> b
                 Label(operand.span, f"this is {describe(node.type)}"),
                 help=f"make it a float: `f64({quoted(operand.span).strip('`')})`",
                 frame=place.scope.frame,
+                edits=(Edit(operand.span, f"f64({operand.span.text})"),),
             )
             return False
     return True

@@ -13,13 +13,15 @@ from exprc.check.scopes import Scope, find, visible_names
 from exprc.check.suggest import nearest
 from exprc.check.values import Value
 from exprc.check.walking import value_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.sizes import ZERO, Size
 from exprc.ir.types import DTYPES, FLOATS
+from exprc.source import Span
 from exprc.syntax import ast
 
 _ALIASES = {
     "float": "f64", "double": "f64", "real": "f64", "float64": "f64", "float32": "f32", "single": "f32",
+    "matrix": "f64", "array": "f64", "row_vector": "f64", "double64": "f64", "number": "f64",
     "int": "i64", "integer": "i64", "long": "i64", "int64": "i64", "int32": "i32", "boolean": "bool", "vector": "f64",
 }  # fmt: skip
 
@@ -36,6 +38,7 @@ def declared_dtype(context: Context, declared: ast.TypeExpr) -> str | None:
         f"unknown dtype `{declared.dtype}`",
         Label(span, "dtypes are f64, f32, i64, i32, bool"),
         help=f"did you mean `{meant}`?" if meant else "",
+        edits=(Edit(span, meant),) if meant else (),
     )
     return None
 
@@ -80,17 +83,28 @@ def _report_no_size(context: Context, scope: Scope, written: ast.Expression, val
             "E0312",
             "size is not a whole number",
             Label(written.span, "`/` is not exact here" if quotient else "this has a fraction"),
-            help="`//` divides and rounds down" if quotient else "",
+            help="`//` divides and rounds down" if quotient else "write a whole number",
             frame=scope.frame,
+            edits=_floor_edits(written) if quotient else (),
         )
         return
+    found = find(scope, written.text) if isinstance(written, ast.Name) else None
+    is_declared = found is not None and found[0].role in ("input", "param")
     context.report.error(
         "E0310",
         "size has to be known before the data",
         Label(written.span, f"this is {describe(node.type)}"),
+        *([Label(found[0].span, f"declared as {found[0].role}")] if found else []),
         note="sizes are made of numbers and dims by `+ - * // min max`",
+        help=f"declare it as a size: `dim {written.span.text}`" if is_declared else "",
         frame=scope.frame,
     )
+
+
+def _floor_edits(written: ast.Expression) -> tuple[Edit, ...]:
+    assert isinstance(written, ast.Binary)
+    place = written.span.source.text.find("/", written.left.span.end, written.right.span.start)
+    return (Edit(Span(written.span.source, place, place + 1), "//"),) if place >= 0 else ()
 
 
 def _report_unknown_size(context: Context, scope: Scope, name: ast.Name) -> None:
@@ -99,10 +113,12 @@ def _report_unknown_size(context: Context, scope: Scope, name: ast.Name) -> None
     context.unknown.add(name.text)
     dims = [known for known in visible_names(scope) if (found := find(scope, known)) and found[0].role == "dim"]
     meant = nearest(name.text, dims)
+    start = name.span.source.text.rfind("\n", 0, name.span.start) + 1
     context.report.error(
         "E0201",
         f"unknown size `{name.text}`",
         Label(name.span, "no dim of this name is declared above"),
         help=f"did you mean `{meant}`?" if meant else f"declare it: `dim {name.text}`",
         frame=scope.frame,
+        edits=(Edit(name.span, meant) if meant else Edit(Span(name.span.source, start, start), f"dim {name.text}\n"),),
     )

@@ -12,9 +12,9 @@ from exprc.check.meeting import Operand, convert
 from exprc.check.names import is_taken, name_value
 from exprc.check.report import quoted
 from exprc.check.scopes import Scope, find
-from exprc.check.values import POISON, Value
+from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, not_built, value_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import Op
 from exprc.ops import TABLE
@@ -27,6 +27,10 @@ FORMS = ("grad", "jvp", "vjp")
 
 def visit_derivative(context: Context, scope: Scope, expression: ast.Call, op: Op) -> Visit:
     """A derivative with respect to a name."""
+    for argument in expression.arguments:
+        if isinstance(argument.value, ast.Name) and _is_function(scope, argument.value):
+            _report_function(context, scope, op, argument.value)
+            return POISON
     bound = bind_arguments(context, scope, expression, op.name, op.signature)
     if bound is None:
         return POISON
@@ -71,6 +75,22 @@ def derivative_names(program: ast.Program) -> frozenset[str]:
     return frozenset(found)
 
 
+def _is_function(scope: Scope, name: ast.Name) -> bool:
+    found = find(scope, name.text)
+    return found is not None and isinstance(found[0].value, UserFunction)
+
+
+def _report_function(context: Context, scope: Scope, op: Op, name: ast.Name) -> None:
+    context.report.error(
+        "E0206",
+        f"`{op.name}` of a function",
+        Label(name.span, "this has no value of its own"),
+        note="derivatives are taken of values, by names",
+        help=f"give the value of a call a name: `y = {name.text}(x)`, then `{op.name}(y, x)`",
+        frame=scope.frame,
+    )
+
+
 def _target(context: Context, scope: Scope, op: Op, written: ast.Expression) -> Value:
     """The value that stands for a name; poison after a message."""
     if not isinstance(written, ast.Name):
@@ -101,13 +121,20 @@ def _target(context: Context, scope: Scope, op: Op, written: ast.Expression) -> 
 
 
 def _report_expression(context: Context, scope: Scope, op: Op, written: ast.Expression) -> None:
+    help = (
+        f"give it a name and use that: `v = {quoted(written.span).strip('`')}`, then `{op.name}(…, v)`; "
+        "only what is computed from `v` counts"
+    )
+    edits: tuple[Edit, ...] = ()
+    if isinstance(written, ast.String) and find(scope, written.value) is not None:
+        help, edits = f"a name stands without quotes: `{written.value}`", (Edit(written.span, written.value),)
     context.report.error(
         "E0504",
         f"`{op.name}` takes a name to differentiate by",
         Label(written.span, "this is no name of an input, a param or a definition"),
-        help=f"give it a name and use that: `v = {quoted(written.span).strip('`')}`, then `{op.name}(…, v)`; "
-        "only what is computed from `v` counts",
+        help=help,
         frame=scope.frame,
+        edits=edits,
     )
 
 
@@ -124,6 +151,7 @@ def _differentiated(context: Context, scope: Scope, op: Op, operand: Operand, wa
                 "or use `vjp(f, w, u)` with a weight for each entry"
             ),
             frame=scope.frame,
+            edits=(Edit(operand.span, f"sum({operand.span.text})"),),
         )
         return None
     if operand.value.weak:

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exprc.check.calls import visit_call
+from exprc.check.calls import report_attribute, visit_call
 from exprc.check.context import Context
+from exprc.check.foreign import SIZE_WORDS, Advice, about_name, about_sizes, is_operation
 from exprc.check.indexing import visit_index
 from exprc.check.meeting import Place, whole
-from exprc.check.names import name_value, operation, report_unknown
+from exprc.check.names import CONSTANTS, name_value, report_unknown
 from exprc.check.operators import binary, choose, compare, logical, negated, negative, stacked, transposed
 from exprc.check.report import shortened
 from exprc.check.scans import visit_scan
 from exprc.check.scopes import Scope, find
 from exprc.check.values import POISON, Value
 from exprc.check.walking import Result, Visit, not_built, single, value_of, values_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.sizes import constant as constant_size
 from exprc.ops.leaves import constant
 from exprc.syntax import ast
@@ -75,7 +76,12 @@ def _truth(context: Context, scope: Scope, expression: ast.BoolLiteral) -> Value
 def _misplaced(context: Context, scope: Scope, expression: ast.Expression) -> Value:
     what = "a string" if isinstance(expression, ast.String) else "`None`"
     where = "`einsum` and `use` take one" if isinstance(expression, ast.String) else "it is for indices and options"
-    context.report.error("E0311", f"{what} is not a value", Label(expression.span, where), frame=scope.frame)
+    help = ""
+    edits: tuple[Edit, ...] = ()
+    if isinstance(expression, ast.String) and find(scope, expression.value) is not None:
+        help, edits = f"a name stands without quotes: `{expression.value}`", (Edit(expression.span, expression.value),)
+    label = Label(expression.span, where)
+    context.report.error("E0311", f"{what} is not a value", label, help=help, frame=scope.frame, edits=edits)
     return POISON
 
 
@@ -138,28 +144,30 @@ def _visit_array(context: Context, scope: Scope, expression: ast.ArrayLiteral) -
 def _visit_attribute(context: Context, scope: Scope, expression: ast.Attribute) -> Visit:
     value = expression.value
     if isinstance(value, ast.Name) and find(scope, value.text) is None:
-        wanted = expression.name.text
-        help = f"operations have no prefix: `{wanted}`" if operation(wanted) is not None else ""
-        report_unknown(context, scope, value, help=help)
+        wanted = expression.name
+        advice = about_name(wanted)
+        if advice is None and (wanted.text in CONSTANTS or is_operation(wanted.text)):
+            advice = Advice(f"operations have no prefix: `{wanted.text}`", (Edit(expression.span, wanted.text),))
+        elif advice is not None and advice.edits:
+            advice = Advice(advice.help, (Edit(expression.span, advice.edits[0].text),))
+        report_unknown(context, scope, value, advice=advice)
         return POISON
-    if (yield from value_of(context, scope, value)).node is not None:
-        name = expression.name
-        meant = ".T" if name.text.lower() in ("t", "transpose") else ""
-        context.report.error(
-            "E0211",
-            f"unknown attribute `.{name.text}`",
-            Label(name.span, "a value has no attribute of this name"),
-            help=f"did you mean `{meant}`?" if meant else _attribute_help(expression),
-            frame=scope.frame,
-        )
+    known = yield from value_of(context, scope, value)
+    if known.node is not None:
+        report_attribute(context, scope, expression, _attribute_advice(expression, known))
     return POISON
 
 
-def _attribute_help(expression: ast.Attribute) -> str:
-    name = expression.name.text
-    if name == "shape":
-        return "the sizes of an array are the dims of its declaration"
-    return f"functions are called: `{name}({shortened(expression.value.span.text)})`" if operation(name) else ""
+def _attribute_advice(expression: ast.Attribute, value: Value) -> Advice:
+    name = expression.name
+    if name.text.lower() in ("t", "transpose", "mt", "h"):
+        return Advice("did you mean `.T`?", (Edit(name.span, "T"),))
+    if name.text in SIZE_WORDS:
+        return about_sizes(name.text, value, expression.value, expression.span)
+    if not is_operation(name.text):
+        return Advice()
+    text = f"{name.text}({expression.value.span.text})"
+    return Advice(f"functions are called: `{shortened(text)}`", (Edit(expression.span, text),))
 
 
 def _visit_range(context: Context, scope: Scope, expression: ast.Range) -> Visit:

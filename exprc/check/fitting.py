@@ -9,7 +9,7 @@ from exprc.check.context import Context, describe
 from exprc.check.meeting import Operand, convert
 from exprc.check.report import shortened
 from exprc.check.scopes import Scope
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node
 from exprc.ir.types import BOOL, FLOATS, promote
 
@@ -43,5 +43,6 @@ def fit_dtype(
         help=f"count true as 1: `{dtype}({text})`" if node.dtype == BOOL
         else f"cast it where the loss of precision is meant: `{dtype}({text})`",
         frame=scope.frame,
+        edits=(Edit(operand.span, f"{dtype}({operand.span.text})"),),
     )  # fmt: skip
     return None

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from exprc.check.context import Context, describe
 from exprc.check.facts import require_at_most
 from exprc.check.mismatch import binding_of
-from exprc.check.report import counted, quoted
+from exprc.check.report import counted, quoted, shortened
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.check.walking import Visit, not_built, value_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node
 from exprc.ir.sizes import ONE, ZERO, Size, floordiv
 from exprc.ir.sizes import constant as constant_size
@@ -135,18 +135,21 @@ def _expect_position(
         form = "a slice whose bounds are data" if isinstance(item, ast.Slice) else "an index that is data"
         not_built(context, scope, form, position, note="positions made of numbers and sizes are built")
         return False
+    edits: tuple[Edit, ...] = ()
     if node.dtype == BOOL:
         text = "to choose entries by a condition use `where`; to count them, `sum(condition)`"
     elif isinstance(position, ast.Binary) and position.op == "/":
         text = "`/` gives a float; `//` divides to an integer"
     else:
         text = f"round it: `i64({quoted(position.span).strip('`')})`"
+        edits = (Edit(position.span, f"i64({position.span.text})"),)
     context.report.error(
         "E0304",
         "index is not an integer",
         Label(position.span, f"this is {describe(node.type)}"),
         help=text,
         frame=scope.frame,
+        edits=edits,
     )
     return False
 
@@ -156,13 +159,16 @@ def _index_part(context: Context, scope: Scope, axis: Axis, item: ast.Expression
     inside = start.constant is None or start.constant >= 0
     if not inside or not require_at_most(context, axis.expression.span, start + 1, axis.extent):
         known = axis.extent.constant
+        is_end = index == axis.extent and known != 0
         numbers = f"the entries 0 to {axis.extent - 1}" if known != 0 else "no entries"
         context.report.error(
             "E0407",
             f"index {index} is out of range for an axis of size {axis.extent}",
             Label(item.span, f"the axis has {numbers}"),
             *_owner_labels(scope, axis),
+            help="indices are counted from 0: the last is `-1`" if is_end else "",
             frame=scope.frame,
+            edits=(Edit(item.span, "-1"),) if is_end else (),
         )
         return None
     require_at_most(context, axis.expression.span, ZERO, start)
@@ -234,10 +240,14 @@ def _owner_labels(scope: Scope, axis: Axis) -> list[Label]:
 def _report_too_many(context: Context, scope: Scope, expression: ast.Index, node: Node, count: int) -> None:
     axis = Axis(0, ZERO, expression, node)
     has = counted(node.type.rank, "axis", "axes") if node.type.rank else "no axes"
+    whole = expression.items[0].span.to(expression.items[-1].span)
+    text = shortened(expression.value.span.text)
     context.report.error(
         "E0406",
         f"{counted(count, 'index', 'indices')} for an array with {has}",
-        Label(expression.items[0].span.to(expression.items[-1].span)),
+        Label(whole, f"{counted(count, 'index', 'indices')} here"),
         *_owner_labels(scope, axis),
+        help="" if node.shape else f"leave it out: `{text}`",
         frame=scope.frame,
+        edits=() if node.shape else (Edit(expression.span, expression.value.span.text),),
     )

@@ -13,7 +13,7 @@ from exprc.check.mismatch import report_broadcast
 from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node, make
 from exprc.ir.op import LEAF, VIEW, Op
 from exprc.ir.sizes import ONE, Size
@@ -105,8 +105,14 @@ def expect_truth(context: Context, place: Place, operand: Operand) -> bool:
         Label(operand.span, f"this is {node.type}"),
         help=f"write the comparison: `{_compared(operand.span)}`",
         frame=place.scope.frame,
+        edits=(Edit(operand.span, _comparison(operand)),),
     )
     return False
+
+
+def _comparison(operand: Operand) -> str:
+    simple = isinstance(operand.expression, (ast.Name, ast.Call, ast.Index))
+    return f"{operand.span.text} != 0" if simple else f"({operand.span.text}) != 0"
 
 
 def _compared(span: Span) -> str:
@@ -124,6 +130,7 @@ def expect_numbers(context: Context, place: Place, operands: list[Operand]) -> b
                 Label(operand.span, f"this is {operand.value.known.type}"),
                 help=f"count with `i64({quoted(operand.span).strip('`')})`, choose with `where`",
                 frame=place.scope.frame,
+                edits=(Edit(operand.span, f"i64({operand.span.text})"),),
             )
             return False
     return True

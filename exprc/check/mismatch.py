@@ -5,18 +5,22 @@ Owns how such a mistake is told.  Must not decide what is one.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from exprc.check.context import Context, describe_value, leaf_with
 from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Binding, Scope, find
-from exprc.diagnostics import Label
+from exprc.check.values import Value
+from exprc.diagnostics import Edit, Label
 from exprc.ir.sizes import Size
+from exprc.source import Span
 from exprc.syntax import ast
 
 if TYPE_CHECKING:
     from exprc.check.meeting import Operand, Place
 
+_TYPE = re.compile(r"[ \t]*:[ \t]*\w+\[[^\]\n]*\]")
 ORDINALS = ("last", "last but one", "last but two", "last but three")
 
 
@@ -26,24 +30,70 @@ def report_broadcast(context: Context, place: Place, left: Operand, right: Opera
     note = f"axes are lined up from the last: at the {_ordinal(axis)} axis {mine} meets {theirs}"
     if mine.constant is None or theirs.constant is None:
         note += "; only a size that is written as 1 is repeated, a dim never is"
+    help, edits = _broadcast_advice(context, place, left, right, axis)
     context.report.error(
         "E0401",
         f"shapes do not match in {place.title}",
         Label(place.span),
         *both_labels(context, place.scope, (left, mine), (right, theirs)),
         note=note,
-        help=(
-            _column_help(left, right) or _column_help(right, left) or _transpose_help(left, right)
-            or equal_help(context, place.scope, (left, mine), (right, theirs))
-        ),
+        help=help,
         frame=place.scope.frame,
-    )  # fmt: skip
+        edits=edits,
+    )
+
+
+def _broadcast_advice(
+    context: Context, place: Place, left: Operand, right: Operand, axis: int
+) -> tuple[str, tuple[Edit, ...]]:
+    """What would make two shapes match, and how it is written."""
+    for operand, other in ((left, right), (right, left)):
+        meant = _meant_product(place.scope, operand, other)
+        if meant is not None:
+            span = operand.span
+            return f"did you mean the product of matrix and vector, `{meant}`?", (Edit(span, meant),)
+    for operand, other in ((left, right), (right, left)):
+        index = _column_index(operand, other)
+        if index:
+            entry = "row" if index == "[:, None]" else "entry of the first axes"
+            text = f"{_postfix(operand)}{index}"
+            help = f"for one value of {quoted(operand.span)} per {entry}, write `{text}`"
+            return help, (_closing(operand, index),)
+    if _is_transposed(left, right):
+        return f"the shapes match if one is transposed: `{_postfix(right)}'`", (_closing(right, "'"),)
+    mine, theirs = left.value.known.shape[axis], right.value.known.shape[axis]
+    return equal_advice(place.scope, (left, mine), (right, theirs))
+
+
+def _meant_product(scope: Scope, operand: Operand, other: Operand) -> str | None:
+    """`X @ w` for a product `X * w` of matrix and vector, where that has the shape of the other operand."""
+    written = operand.expression
+    if not isinstance(written, ast.Binary) or written.op != "*":
+        return None
+    found = [binding_of(scope, part) for part in (written.left, written.right)]
+    nodes = [b.value.node if b is not None and isinstance(b.value, Value) else None for b in found]
+    a, b = (None if node is None else node.shape for node in nodes)
+    if a is None or b is None or len(a) != 2 or len(b) != 1:
+        return None
+    fits = a[1] == b[0] and other.value.known.shape == a[:1]
+    return f"{written.left.span.text} @ {written.right.span.text}" if fits else None
+
+
+def _closing(operand: Operand, text: str) -> Edit:
+    """To write something behind an operand, in parentheses if it needs them."""
+    span, source = operand.span, operand.span.source
+    if isinstance(operand.expression, _POSTFIX):
+        return Edit(Span(source, span.end, span.end), text)
+    return Edit(span, f"({span.text}){text}")
 
 
 def report_product(context: Context, place: Place, left: Operand, right: Operand) -> None:
     """The axes that a product sums over differ."""
     rank = right.value.known.type.rank
     mine, theirs = left.value.known.shape[-1], right.value.known.shape[-2 if rank > 1 else -1]
+    help, edits = _product_help(left, right), _product_edits(left, right)
+    if not help:
+        help, edits = equal_advice(place.scope, (left, mine), (right, theirs))
     which = "the only axis" if rank == 1 else "the last but one axis"
     context.report.error(
         "E0402",
@@ -52,8 +102,9 @@ def report_product(context: Context, place: Place, left: Operand, right: Operand
         *both_labels(context, place.scope, (left, mine), (right, theirs)),
         note=f"`@` sums over the last axis of {quoted(left.span)}, of size {mine}, "
         f"and {which} of {quoted(right.span)}, of size {theirs}",
-        help=_product_help(left, right) or equal_help(context, place.scope, (left, mine), (right, theirs)),
+        help=help,
         frame=place.scope.frame,
+        edits=edits,
     )
 
 
@@ -90,6 +141,15 @@ def operand_labels(context: Context, scope: Scope, operand: Operand, size: Size)
     return labels
 
 
+def declaration_labels(scope: Scope, operand: Operand) -> list[Label]:
+    """Where the name that an operand consists of got its type."""
+    binding = binding_of(scope, operand.expression)
+    if binding is None or binding.role == "argument":
+        return []
+    declared = "declared " if binding.role in ("input", "param") else ""
+    return [Label(binding.span, f"`{binding.name}` is {declared}{operand.value.known.type}", False)]
+
+
 def binding_of(scope: Scope, expression: ast.Node) -> Binding | None:
     """What a name refers to; None for any other expression."""
     if not isinstance(expression, ast.Name):
@@ -98,9 +158,9 @@ def binding_of(scope: Scope, expression: ast.Node) -> Binding | None:
     return found[0] if found else None
 
 
-def equal_help(
-    context: Context, scope: Scope, left: tuple[Operand, Size], right: tuple[Operand, Size]
-) -> str:
+def equal_advice(
+    scope: Scope, left: tuple[Operand, Size], right: tuple[Operand, Size]
+) -> tuple[str, tuple[Edit, ...]]:
     """Where both sizes are declared and may be equal: how to say so."""
     for (operand, size), (_, other) in ((right, left), (left, right)):
         binding = binding_of(scope, operand.expression)
@@ -108,26 +168,26 @@ def equal_help(
             continue
         node = operand.value.known
         shape = ", ".join(str(other if extent == size else extent) for extent in node.shape)
-        return f"if {size} and {other} are always equal, declare `{binding.name}` as {node.dtype}[{shape}]"
-    return ""
+        help = f"if {size} and {other} are always equal, declare `{binding.name}` as {node.dtype}[{shape}]"
+        source, end = binding.span.source, binding.span.end
+        written = _TYPE.match(source.text, end)
+        edits = () if written is None else (Edit(Span(source, end, written.end()), f" : {node.dtype}[{shape}]"),)
+        return help, edits
+    return "", ()
 
 
-def _column_help(operand: Operand, other: Operand) -> str:
-    """Whether inserted axes at the end make the shapes match."""
+def _column_index(operand: Operand, other: Operand) -> str:
+    """The index that inserts axes at the end, if that makes the shapes match."""
     shape, target = operand.value.known.shape, other.value.known.shape
     missing = len(target) - len(shape)
     if not shape or missing < 1 or shape != target[: len(shape)]:
         return ""
-    index = ", ".join([":"] * len(shape) + ["None"] * missing)
-    entry = "row" if len(shape) == missing == 1 else "entry of the first axes"
-    return f"for one value of {quoted(operand.span)} per {entry}, write `{_postfix(operand)}[{index}]`"
+    return f"[{', '.join([':'] * len(shape) + ['None'] * missing)}]"
 
 
-def _transpose_help(left: Operand, right: Operand) -> str:
+def _is_transposed(left: Operand, right: Operand) -> bool:
     mine, theirs = left.value.known.shape, right.value.known.shape
-    if len(mine) == len(theirs) == 2 and mine == theirs[::-1]:
-        return f"the shapes match if one is transposed: `{_postfix(right)}'`"
-    return ""
+    return len(mine) == len(theirs) == 2 and mine == theirs[::-1]
 
 
 def _product_help(left: Operand, right: Operand) -> str:
@@ -142,9 +202,27 @@ def _product_help(left: Operand, right: Operand) -> str:
     return ""
 
 
+def _product_edits(left: Operand, right: Operand) -> tuple[Edit, ...]:
+    """As the help says."""
+    help = _product_help(left, right)
+    if not help:
+        return ()
+    a, b = left.value.known.shape, right.value.known.shape
+    inner = b[-2 if len(b) > 1 else -1]
+    if len(a) == 2 and a[0] == inner:
+        return (_closing(left, "'"),)
+    if len(b) == 2 and b[1] == a[-1]:
+        return (_closing(right, "'"),)
+    texts = [_closing(operand, "").text or operand.span.text for operand in (right, left)]
+    return (Edit(left.span, texts[0]), Edit(right.span, texts[1]))
+
+
+_POSTFIX = (ast.Name, ast.Index, ast.Call, ast.Transpose)
+
+
 def _postfix(operand: Operand) -> str:
     text = shortened(operand.span.text)
-    simple = isinstance(operand.expression, (ast.Name, ast.Index, ast.Call, ast.Transpose))
+    simple = isinstance(operand.expression, _POSTFIX)
     return text if simple or (text.startswith("(") and text.endswith(")")) else f"({text})"
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 
 from exprc.check.context import Context
-from exprc.check.report import NOT_BUILT
+from exprc.check.foreign import Advice, about_name
+from exprc.check.report import NOT_BUILT, listed
 from exprc.check.scopes import Scope, bring, find, visible_names
 from exprc.check.suggest import nearest
 from exprc.check.values import POISON, UserFunction, Value
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.op import Op
 from exprc.ir.types import DTYPES
 from exprc.ops import TABLE
@@ -35,11 +36,8 @@ LATER_OPERATIONS = frozenset(
 LAST = "last"
 SET, INCREMENT = "set", "increment"
 FORMS = (LAST, SET, INCREMENT)  # called like operations, but no entries of their table
-_SPELLINGS = {
-    "True": "`true`", "False": "`false`", "none": "`None`", "ln": "`log`", "pow": "`x ^ y`", "power": "`x ^ y`",
-    "matmul": "`A @ B`", "len": "the size's own name", "length": "the size's own name",
-}  # fmt: skip
 MOST_SUGGESTIONS = 20
+MOST_LISTED = 6
 
 
 def operation(name: str) -> Op | None:
@@ -71,7 +69,9 @@ def name_value(context: Context, scope: Scope, name: ast.Name) -> Value:
     return bring(binding.value, home.region, scope.region)
 
 
-def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool = False, help: str = "") -> None:
+def report_unknown(
+    context: Context, scope: Scope, name: ast.Name, called: bool = False, advice: Advice | None = None
+) -> None:
     """A name that nothing visible has; each is reported once."""
     if name.text in context.unknown or context.incomplete:
         return
@@ -93,35 +93,41 @@ def report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool 
             f"`{name.text}` is used before its definition",
             Label(name.span, "not defined up to here"),
             Label(later.span, "defined here"),
+            note="functions do not call each other in a circle" if scope.frame and later.form == "function" else "",
             help=f"move the definition of `{name.text}` above its first use",
             frame=scope.frame,
         )
     else:
-        _report_unknown(context, scope, name, called, help)
+        _report_unknown(context, scope, name, called, advice)
 
 
-def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool, help: str) -> None:
+def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool, advice: Advice | None) -> None:
     what = "operation or function" if called else "name"
+    advice = advice or about_name(name) or _meant(context, scope, name, called)
+    own = visible_names(scope)
+    note = ""
+    if not advice.help and not called and 0 < len(own) <= MOST_LISTED:
+        note = f"defined up to here: {listed([f'`{known}`' for known in own])}"
     context.report.error(
         "E0204" if called else "E0201",
         f"unknown {what} `{name.text}`",
         Label(name.span, "nothing is called so"),
-        help=help or _meant(context, scope, name.text, called),
+        note=note,
+        help=advice.help,
         frame=scope.frame,
+        edits=advice.edits,
     )
 
 
-def _meant(context: Context, scope: Scope, name: str, called: bool) -> str:
-    if name in _SPELLINGS:
-        return f"write {_SPELLINGS[name]}"
+def _meant(context: Context, scope: Scope, name: ast.Name, called: bool) -> Advice:
     context.suggestions += 1
     if context.suggestions > MOST_SUGGESTIONS:
-        return ""
+        return Advice()
     own = visible_names(scope)
     operations = [known for known in (*TABLE, *DTYPES, *FORMS) if is_taken(known)]
     candidates = (*operations, *own) if called else (*own, *CONSTANTS, *operations)
-    found = nearest(name, (*candidates, *LATER_OPERATIONS))
-    return f"did you mean `{found}`?" if found else ""
+    found = nearest(name.text, (*candidates, *LATER_OPERATIONS))
+    return Advice(f"did you mean `{found}`?", (Edit(name.span, found),)) if found else Advice()
 
 
 def _no_value(context: Context, scope: Scope, name: ast.Name) -> Value:

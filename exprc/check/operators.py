@@ -24,7 +24,7 @@ from exprc.check.mismatch import report_broadcast, report_product
 from exprc.check.report import NOT_BUILT, quoted
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.node import make
 from exprc.ir.op import ELEMENTWISE, Op
 from exprc.ir.sizes import ONE, Size, divide_exactly, floordiv
@@ -128,8 +128,9 @@ def choose(context: Context, scope: Scope, expression: ast.If, values: list[Valu
             "E0306",
             "condition of `if` is not a scalar",
             Label(expression.condition.span, f"this is {condition.node.type}"),
-            help="for a choice per entry write `where(condition, a, b)`",
+            help=f"for a choice per entry write `where({', '.join(quoted(part.span).strip('`') for part in written)})`",
             frame=scope.frame,
+            edits=(Edit(expression.span, f"where({', '.join(part.span.text for part in written)})"),),
         )
         return POISON
     return elementwise(context, place, TABLE["where"], operands)
@@ -267,6 +268,7 @@ def _power(context: Context, place: Place, op: Op, operands: list[Operand]) -> V
                 Label(base.span, describe(base.value.known.type)),
                 help=f"make it a float: `f64({quoted(base.span).strip('`')})^{number}`",
                 frame=place.scope.frame,
+                edits=(Edit(base.span, f"f64({base.span.text})"),),
             )
             return POISON
         from exprc.check.meeting import convert
@@ -285,6 +287,7 @@ def _product(context: Context, place: Place, left: Operand, right: Operand) -> V
                 Label(operand.span, f"this is {describe_value(operand.value)}"),
                 help="a number is multiplied with `*`",
                 frame=place.scope.frame,
+                edits=(Edit(place.span, "*"),) if place.span.text == "@" else (),
             )
             return POISON
     if not expect_numbers(context, place, [left, right]):

@@ -23,7 +23,7 @@ from exprc.check.report import NOT_BUILT, shortened
 from exprc.check.scopes import Binding, find
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import not_built, single
-from exprc.diagnostics import KnownLimit, Label, UserError
+from exprc.diagnostics import Edit, KnownLimit, Label, UserError
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import LEAF
 from exprc.ir.sizes import dim
@@ -253,6 +253,7 @@ def _is_loss(context: Context, name: ast.Name, statement: ast.Definition, value:
             f"loss `{name.text}` is not a scalar",
             Label(statement.value.span, f"this is {node.type}"),
             help=f"add up its entries, `sum({text})`, or average them, `mean({text})`" if node.type.is_float else "",
+            edits=(Edit(statement.value.span, f"sum({statement.value.span.text})"),) if node.type.is_float else (),
         )
         return False
     if node.dtype not in FLOATS:

@@ -6,7 +6,7 @@ Owns what all messages of this room share.  Knows nothing of what is checked.
 from __future__ import annotations
 
 from exprc.check.scopes import Frame
-from exprc.diagnostics import Diagnostic, Label
+from exprc.diagnostics import Diagnostic, Edit, Label
 from exprc.source import Span
 
 NOT_BUILT = "E0601"
@@ -32,15 +32,24 @@ class Report:
         note: str | tuple[str, ...] = (),
         help: str | tuple[str, ...] = (),
         frame: Frame | None = None,
+        edits: tuple[Edit, ...] = (),
     ) -> None:
         """Add a mistake; `frame` is the call in whose expansion it showed."""
         labels = (primary, *(_aside(label) for label in others), *_call_labels(frame))
-        self._add(self.errors, Diagnostic(code, message, labels, _texts(note), _texts(help)))
+        self._add(self.errors, Diagnostic(code, message, labels, _texts(note), _texts(help), edits=edits))
 
-    def lint(self, code: str, message: str, primary: Label, *others: Label, help: str | tuple[str, ...] = ()) -> None:
+    def lint(
+        self,
+        code: str,
+        message: str,
+        primary: Label,
+        *others: Label,
+        note: str | tuple[str, ...] = (),
+        help: str | tuple[str, ...] = (),
+    ) -> None:
         """Add a remark on a program that compiles."""
         labels = (primary, *(_aside(label) for label in others))
-        self._add(self.lints, Diagnostic(code, message, labels, (), _texts(help), "lint"))
+        self._add(self.lints, Diagnostic(code, message, labels, _texts(note), _texts(help), "lint"))
 
     def mark(self) -> int:
         """How many mistakes there are; `take_back(mark)` forgets those that came after."""

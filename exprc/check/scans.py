@@ -18,7 +18,7 @@ from exprc.check.report import counted, quoted, shortened
 from exprc.check.scopes import Binding, Region, Scope
 from exprc.check.values import POISON, Several, Value
 from exprc.check.walking import Visit, not_built, value_of, values_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Function, Node
 from exprc.ir.op import PROJECT, SCAN
 from exprc.ir.sizes import ONE, ZERO, Size
@@ -236,18 +236,24 @@ def _report_change(
     node = after.value.known
     start = shortened(head.start.span.text)
     remedy = ""
+    edits: tuple[Edit, ...] = ()
     if code == "E0411" and not before.known.shape and node.shape:
         sizes = ", ".join(str(size) for size in node.shape)
-        remedy = f"start with an array: `{head.name.text} = zeros({sizes})`" if start in ("0", "0.0") else ""
+        meant = f"zeros({sizes})" if start in ("0", "0.0") else f"{head.start.span.text} + zeros({sizes})"
+        remedy = f"start with an array: `{head.name.text} = {shortened(meant)}`"
+        edits = (Edit(head.start.span, meant),)
     elif code == "E0315" and node.dtype in FLOATS:
         remedy = f"start with a float: `{head.name.text} = {node.dtype}({start})`"
+        edits = (Edit(head.start.span, f"{node.dtype}({head.start.span.text})"),)
     context.report.error(
         code,
         f"state `{head.name.text}` changes its {what}",
         Label(after.span, f"after the step it is {describe_value(after.value)}"),
         Label(head.span, f"it starts as {describe_value(before)}"),
+        note="a state keeps the dtype and the shape of its start",
         help=remedy,
         frame=scope.frame,
+        edits=edits,
     )
 
 

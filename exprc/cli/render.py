@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from exprc.cli.text import paint, safe, shown, width
+from exprc.cli.text import cut, paint, safe, shown, width
 from exprc.diagnostics import MOST_SHOWN, Diagnostic, Label
-from exprc.source import Source
+from exprc.source import Source, Span
 
 LONGEST_LINE = 120
 LEFT_CONTEXT = 30
@@ -96,7 +96,7 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> str:
 def diagnostic_text(diagnostic: Diagnostic, colour: bool = False) -> str:
     """One diagnostic without a newline at its end."""
     head = f"{diagnostic.severity}[{diagnostic.code}]" if diagnostic.code else diagnostic.severity
-    lines = [paint(head, diagnostic.severity, colour) + paint(f": {safe(diagnostic.message)}", "bold", colour)]
+    lines = [paint(head, diagnostic.severity, colour) + paint(f": {safe(cut(diagnostic.message))}", "bold", colour)]
     groups = _by_source(diagnostic.labels)
     places = [(source, [_place(label) for label in labels]) for source, labels in groups]
     gutter = max((len(str(place.last_line)) for _, group in places for place in group), default=0)
@@ -127,7 +127,7 @@ def _closing_lines(diagnostics: Sequence[Diagnostic], colour: bool) -> list[str]
 
 
 def _remark(word: str, text: str, gutter: int, colour: bool) -> str:
-    first, *others = [safe(line) for line in text.split("\n")]
+    first, *others = [safe(line) for line in cut(text).split("\n")]
     head = " " * gutter + paint(" = ", "gutter", colour) + paint(f"{word}:", word, colour) + f" {first}"
     return "\n".join((head, *(" " * (gutter + len(word) + 5) + line for line in others)))
 
@@ -153,7 +153,7 @@ def _place(label: Label) -> Place:
         end -= 1
     first_line, first_column = source.line_column(start)
     last_line, last_column = source.line_column(max(end - 1, start))
-    return Place(first_line, first_column - 1, last_line, last_column, safe(label.text), label.primary)
+    return Place(first_line, first_column - 1, last_line, last_column, safe(cut(label.text)), label.primary)
 
 
 def _snippet(source: Source, places: list[Place], gutter: int, colour: bool) -> list[str]:
@@ -287,15 +287,20 @@ def _as_data(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity,
-        "message": diagnostic.message,
+        "message": cut(diagnostic.message),
         "labels": [_label_data(label) for label in diagnostic.labels],
-        "notes": list(diagnostic.notes),
-        "help": list(diagnostic.help),
+        "notes": [cut(text) for text in diagnostic.notes],
+        "help": [cut(text) for text in diagnostic.help],
+        "edits": [{**_span_data(edit.span), "replacement": edit.text} for edit in diagnostic.edits],
     }
 
 
 def _label_data(label: Label) -> dict[str, Any]:
-    span = label.span
+    return {**_span_data(label.span), "text": cut(label.text), "primary": label.primary}
+
+
+def _span_data(span: Span) -> dict[str, Any]:
+    """Where a span is: lines and columns from 1, in characters; `start` and `end` in bytes of the file."""
     line, column = span.source.line_column(span.start)
     end_line, end_column = span.source.line_column(span.end)
     return {
@@ -304,8 +309,6 @@ def _label_data(label: Label) -> dict[str, Any]:
         "column": column,
         "end_line": end_line,
         "end_column": end_column,
-        "start": span.start,
-        "end": span.end,
-        "text": label.text,
-        "primary": label.primary,
+        "start": span.source.byte_offset(span.start),
+        "end": span.source.byte_offset(span.end),
     }

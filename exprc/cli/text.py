@@ -5,9 +5,13 @@ Owns how one character is shown.  Knows nothing of diagnostics.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 TAB = "    "
+LONGEST_WORD = 72
+LONGEST_TEXT = 1000
+_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _STYLES = {
     "bold": "1",
@@ -38,6 +42,13 @@ def safe(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(shown(character) for character in text)
+
+
+def cut(text: str) -> str:
+    """A text of a message with the middles of very long names left out, and its end if it is still too long."""
+    if len(text) > LONGEST_WORD:
+        text = _LONG_WORD.sub(lambda word: f"{word[0][: LONGEST_WORD - 21]}…{word[0][-20:]}", text)
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
 def width(text: str) -> int:

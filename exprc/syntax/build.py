@@ -6,6 +6,7 @@ a list, a node, None for an absent option) and the span.  Must not know how the 
 
 from __future__ import annotations
 
+from exprc.diagnostics import Edit, Label
 from exprc.source import Span
 from exprc.syntax import ast
 from exprc.syntax.blocks import Block, Next, Results, function_body, scan_body
@@ -77,7 +78,8 @@ def _check_constraint_word(tokens: Tokens, word: ast.Name) -> None:
             f"`{w}`" for w in ast.CONSTRAINT_WORDS
         )
         help_ = (f"did you mean `{near[0]}`?",) if near else ()
-        tokens.report("E0320", f"unknown constraint `{word.text}`", word.span, "", (note,), help_)
+        edits = (Edit(word.span, near[0]),) if near else ()
+        tokens.report("E0320", f"unknown constraint `{word.text}`", word.span, "", (note,), help_, edits=edits)
 
 
 def _type_expr(tokens: Tokens, kept: list[Any], span: Span) -> ast.TypeExpr:
@@ -108,15 +110,17 @@ def _target(tokens: Tokens, left: ast.Expression, statement: Span) -> ast.Target
 def _report_target(tokens: Tokens, left: ast.Expression, statement: Span) -> None:
     note = "left of `=` stands a name, or one with index names as in `K[i, j]`"
     help_: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
     if isinstance(left, ast.Call) and isinstance(left.function, ast.Name):
         note, help_ = "a function is declared with `fn`", (f"write `fn {_first_line(statement.text)}`",)
+        edits = (tokens.inserting(statement.start, "fn "),)
     elif isinstance(left, ast.Compare | ast.Logical | ast.If):
         help_ = ("to compare, write `==`",)
     elif isinstance(left, ast.ArrayLiteral):
         help_ = ("several results are taken apart without brackets: `a, b = ...`",)
     elif isinstance(left, ast.Attribute | ast.Transpose):
         help_ = ("give the value a name of its own",)
-    tokens.report("E0117", "this cannot be defined", left.span, "not a name", (note,), help_)
+    tokens.report("E0117", "this cannot be defined", left.span, "not a name", (note,), help_, edits=edits)
 
 
 def _first_line(text: str) -> str:
@@ -127,18 +131,35 @@ def _first_line(text: str) -> str:
 def _output_name(tokens: Tokens, kept: list[Any], span: Span) -> ast.OutputName:
     role, names = tokens.lexemes[kept[0]], kept[1]
     first = names[0]
-    if role != "output":
+    if isinstance(first, ast.Compare) and first.ops[0] == "==" and isinstance(first.operands[0], ast.Name):
+        _report_equality(tokens, role, first)
+    elif role != "output":
         note = f"a {role} is a definition: `{role} E = ...`"
-        tokens.report("E0101", f"this {role} has no value", span, "expected `=` after it", (note,))
+        help_ = (f"write `{role} {_first_line(first.span.text)} = ...`",) if isinstance(first, ast.Name) else ()
+        tokens.report("E0101", f"this {role} has no value", span, "expected `=` after it", (note,), help_)
     elif not isinstance(first, ast.Name):
         note = "an output is an existing name, or defines one"
         help_ = (f"write `output p = {_first_line(first.span.text)}`",)
-        tokens.report("E0101", "this output has no name", first.span, "a value without a name", (note,), help_)
+        edits = (tokens.inserting(first.span.start, "p = "),)
+        message, label = "this output has no name", "a value without a name"
+        tokens.report("E0101", message, first.span, label, (note,), help_, edits=edits)
     elif len(names) > 1:
         note = "`output` takes one existing name"
-        tokens.report("E0101", "several names after `output`", span, "", (note,), ("write a line for each",))
+        lines = "\n".join(f"output {one.span.text}" for one in names)
+        help_, edits = ("write a line for each",), (Edit(span, lines),)
+        tokens.report("E0101", "several names after `output`", span, "", (note,), help_, edits=edits)
     name = first if isinstance(first, ast.Name) else ast.Name("", first.span)
     return ast.OutputName(name, tokens.docs.get(span.start), span)
+
+
+def _report_equality(tokens: Tokens, role: str, comparison: ast.Compare) -> None:
+    """`loss E == w^2`."""
+    left, right = comparison.operands[:2]
+    place = tokens.source.text.find("==", left.span.end, right.span.start)
+    span = Span(tokens.source, place, place + 2)
+    note = f"`==` compares; a {role} is defined with `=`"
+    edits = (Edit(span, "="),)
+    tokens.report("E0101", f"`==` where the {role} is defined", span, "", (note,), ("write `=`",), edits=edits)
 
 
 def _function_decl(tokens: Tokens, kept: list[Any], span: Span) -> ast.FunctionDecl:
@@ -251,14 +272,31 @@ def _check_order(tokens: Tokens, arguments: tuple[ast.Argument, ...]) -> None:
     for argument in arguments:
         if argument.name is None:
             if keywords:
-                note = "arguments without a name come first"
-                tokens.report("E0119", "positional argument after a keyword argument", argument.span, "", (note,))
+                _report_order(tokens, next(iter(keywords.values())), argument)
                 return
         elif argument.name.text in keywords:
-            tokens.report("E0119", f"keyword `{argument.name.text}` is given twice", argument.span, "again here")
+            first = (Label(keywords[argument.name.text].span, "first here", False),)
+            message = f"keyword `{argument.name.text}` is given twice"
+            tokens.report("E0119", message, argument.span, "again here", others=first)
             return
         else:
             keywords[argument.name.text] = argument
+
+
+_OPTIONS = ("axis", "keepdims", "lower")
+
+
+def _report_order(tokens: Tokens, keyword: ast.Argument, argument: ast.Argument) -> None:
+    """An argument without a name behind one that has a name, which may be a comparison with one `=` too few."""
+    assert keyword.name is not None
+    name, value = keyword.name, keyword.value
+    others = (Label(keyword.span, f"this passes the argument `{name.text}` by its name", False),)
+    helps: tuple[str, ...] = ("put the arguments without a name first",)
+    if name.text not in _OPTIONS:
+        helps = (*helps, f"to compare, write `==`: `{name.text} == {_first_line(value.span.text)}`")
+    note = "arguments without a name come first"
+    message, label = "positional argument after a keyword argument", "this has no name"
+    tokens.report("E0119", message, argument.span, label, (note,), helps, others)
 
 
 def _argument(tokens: Tokens, kept: list[Any], span: Span) -> ast.Argument:

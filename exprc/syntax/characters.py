@@ -22,7 +22,8 @@ def read_source(name: str, data: bytes) -> Source:
     except UnicodeDecodeError as error:
         raise UserError(_invalid_utf8(name, data, error.start)) from None
     check_characters(Source(name, text))
-    return Source(name, text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n"))
+    clean = text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
+    return Source(name, clean, () if len(clean) == len(text) else _dropped(text))
 
 
 def check_characters(source: Source) -> None:
@@ -42,6 +43,19 @@ def check_characters(source: Source) -> None:
             ("delete it, for instance by typing the line again",),
         )
     )
+
+
+def _dropped(text: str) -> list[int]:
+    """For each byte of a file that its text has not, the place in the text before which it stood."""
+    dropped = [0] * 3 if text.startswith(_BYTE_ORDER_MARK) else []
+    start = len(_BYTE_ORDER_MARK) if dropped else 0
+    pieces = text[start:].split("\r\n")
+    place = 0
+    for piece in pieces[:-1]:
+        place += len(piece)
+        dropped.append(place + 1)
+        place += 1
+    return dropped
 
 
 def blanked(text: str) -> str:

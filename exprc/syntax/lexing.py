@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from itertools import accumulate, compress
 
-from exprc.diagnostics import MOST_SHOWN, Label
+from exprc.diagnostics import MOST_SHOWN, Edit, Label
 from exprc.source import Source, Span
 from exprc.syntax.ast import Comment
+from exprc.syntax.brackets import OpenBracket, close_bracket, close_forgotten, report_open
 from exprc.syntax.characters import blanked, check_characters
 from exprc.syntax.documentation import attach_documentation
 from exprc.syntax.lexemes import BAD_OPERATORS, report_lexeme, slip_meaning, spelling
@@ -20,9 +21,11 @@ from exprc.syntax.tokens import (
     BINARY,
     CLOSING,
     DECLARING,
+    DROPPED,
     END,
     KEYWORDS,
     NAME,
+    NEWLINE,
     NUMBER,
     OPENING,
     OPERAND_ENDS,
@@ -33,7 +36,7 @@ from exprc.syntax.tokens import (
 )
 
 # kinds beyond those of the grammar; what is ignored comes last
-MISTAKE, NEWLINE, SEMICOLON, DROPPED, BLANK, COMMENT = range(1000, 1006)
+MISTAKE, SEMICOLON, BLANK, COMMENT = 1000, 1002, 1004, 1005
 INTEGER_LIMIT = 2**63
 
 CONTINUES_AFTER = BINARY | terminals(", = : -> <- .. if then else not")
@@ -133,7 +136,7 @@ def _pass_over_special(tokens: Tokens) -> None:
     tokens.lexemes += ("", "")
     if kinds[0] in NO_LINE_START:
         _report_line_start(tokens, 0, SEPARATOR)
-    brackets: list[_Open] = []
+    brackets: list[OpenBracket] = []
     for index in special:
         kind = kinds[index]
         if kind == NEWLINE:
@@ -141,29 +144,18 @@ def _pass_over_special(tokens: Tokens) -> None:
         elif kind == SEMICOLON:
             _end_statement(tokens, index, brackets)
         elif kind in OPENING:
-            brackets.append(_Open(index, kind))
+            brackets.append(OpenBracket(index, kind))
         elif kind in CLOSING:
-            _close(tokens, index, brackets)
+            close_bracket(tokens, index, brackets)
         elif kind == _UPDATE:
             _join_arrow(tokens, index)
         elif kind == MISTAKE:
             _mend(tokens, index)
-    _report_open(tokens, brackets)
+    report_open(tokens, brackets)
     _drop(tokens)
 
 
-class _Open:
-    """An open bracket; `declaration`, of the outermost, is the first line inside that only a statement can start."""
-
-    __slots__ = ("declaration", "index", "kind")
-
-    def __init__(self, index: int, kind: int) -> None:
-        self.index = index
-        self.kind = kind
-        self.declaration: int | None = None
-
-
-def _end_line(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
+def _end_line(tokens: Tokens, index: int, brackets: list[OpenBracket]) -> None:
     kinds = tokens.kinds
     following = index + 1
     while kinds[following] == NEWLINE:
@@ -177,7 +169,7 @@ def _end_line(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
         if not _starts_statement(kinds, previous, following):
             kinds[index] = DROPPED
             return
-        _close_forgotten(tokens, brackets, following)
+        close_forgotten(tokens, brackets, following)
     kinds[index] = DROPPED
     if previous in CONTINUES_AFTER or kinds[following] in CONTINUES_BEFORE:
         return
@@ -187,18 +179,21 @@ def _end_line(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
         kinds[index] = SEPARATOR
 
 
-def _end_statement(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
+def _end_statement(tokens: Tokens, index: int, brackets: list[OpenBracket]) -> None:
     """`;` separates statements wherever a newline does: not inside `(` and `[`."""
     tokens.kinds[index] = SEPARATOR
     if not brackets or brackets[-1].kind == _LBRACE:
         return
     if _starts_statement(tokens.kinds, tokens.kinds[index - 1], index + 1):
-        _close_forgotten(tokens, brackets, index + 1)
+        close_forgotten(tokens, brackets, index + 1)
         return
     opened = brackets[-1].index
     note = "`;` ends a statement, and this one cannot end inside a bracket"
     others = (Label(tokens.span(opened), "opened here", primary=False),)
-    tokens.report("E0101", f"`;` inside `{tokens.lexemes[opened]}`", tokens.span(index), "", (note,), (), others)
+    help_ = ("write `,`; the rows of a matrix are lists of their own: `[[a, b], [c, d]]`",)
+    edits = (tokens.replacing(index, index, ","),)
+    message = f"`;` inside `{tokens.lexemes[opened]}`"
+    tokens.report("E0101", message, tokens.span(index), "", (note,), help_, others, edits)
     tokens.kinds[index] = LITERALS[","]
     tokens.spoiled.add(index)
 
@@ -210,92 +205,33 @@ def _starts_statement(kinds: list[int], previous: int, following: int) -> bool:
     return kinds[following] == NAME and kinds[following + 1] == _ASSIGN and previous in OPERAND_ENDS
 
 
-def _close_forgotten(tokens: Tokens, brackets: list[_Open], following: int) -> None:
-    opened = []
-    while brackets and brackets[-1].kind != _LBRACE:
-        opened.append(brackets.pop())
-    where = Label(tokens.span(following), "a new statement starts here", primary=False)
-    _report_unclosed(tokens, opened, (where,))
-
-
 def _report_line_start(tokens: Tokens, index: int, previous: int) -> None:
     lexeme = tokens.lexemes[index]
     first = previous in (SEPARATOR, _LBRACE)
     notes = () if first else ("the newline before it ended the statement: only brackets and a last operator go on",)
     helps = [] if first else [f"end the line before with `{lexeme}`"]
+    edits = () if first else _moved_up(tokens, index)
     if tokens.kinds[index] == _MINUS:
         helps.append("for a value on a line of its own, write `(-x)`")
     if lexeme in ("'", "."):
-        helps = ["join the two lines"]
+        helps, edits = ["join the two lines"], ()
+    elif lexeme in ("%", "//") or (lexeme == "/" and tokens.lexemes[index + 1] == "*"):
+        helps, edits = ["a comment starts with `#`"], (tokens.replacing(index, index, "#"),)
+    elif lexeme == "@" and tokens.lexemes[index + 2] in ("\n", ""):
+        helps, edits = ["leave the line out: everything is compiled"], (tokens.replacing(index, index + 1, ""),)
     span = tokens.span(index)
     kind = "a binary operator" if tokens.kinds[index] in BINARY else f"`{lexeme}`"
-    tokens.report("E0107", f"a line starts with {kind}", span, f"`{lexeme}` has nothing before it", notes, tuple(helps))
+    label = f"`{lexeme}` has nothing before it"
+    tokens.report("E0107", f"a line starts with {kind}", span, label, notes, tuple(helps), edits=edits)
     tokens.spoiled.add(index)
 
 
-def _close(tokens: Tokens, index: int, brackets: list[_Open]) -> None:
-    kind = tokens.kinds[index]
-    lexeme = tokens.lexemes[index]
-    wanted = LITERALS[CLOSING[kind]]
-    if not brackets or (brackets[-1].kind != wanted and tokens.lexemes[index + 1] == OPENING[brackets[-1].kind]):
-        tokens.report("E0103", f"`{lexeme}` closes nothing", tokens.span(index), f"no `{CLOSING[kind]}` is open here")
-        tokens.kinds[index] = DROPPED
-        tokens.spoiled.add(index)
-    elif brackets[-1].kind == wanted:
-        brackets.pop()
-    elif len(tokens.diagnostics) < MOST_SHOWN and any(bracket.kind == wanted for bracket in brackets):
-        opened = []
-        while brackets[-1].kind != wanted:
-            opened.append(brackets.pop())
-        brackets.pop()
-        _report_unclosed(tokens, opened, (Label(tokens.span(index), "missing before this", primary=False),))
-        tokens.spoiled.add(index)
-    else:
-        _report_mismatch(tokens, index, brackets.pop())
-
-
-def _report_mismatch(tokens: Tokens, index: int, opened: _Open) -> None:
-    right = OPENING[opened.kind]
-    lexeme, opener = tokens.lexemes[index], tokens.lexemes[opened.index]
-    others = (Label(tokens.span(opened.index), "opened here", primary=False),)
-    message = f"`{opener}` is closed by `{lexeme}`"
-    tokens.report("E0103", message, tokens.span(index), f"`{right}` is needed here", others=others)
-    tokens.kinds[index] = LITERALS[right]
-    tokens.spoiled.add(index)
-
-
-def _report_open(tokens: Tokens, brackets: list[_Open]) -> None:
-    """What is still open at the end of the file; the errors that follow from it are not told."""
-    if not brackets:
-        return
-    outermost = brackets[0]
-    declaration = outermost.declaration if outermost.kind == _LBRACE else None
-    others: tuple[Label, ...] = ()
-    if declaration is not None:
-        text = f"`{tokens.lexemes[declaration]}` cannot stand inside `{{ }}`"
-        others = (Label(tokens.span(declaration), text, primary=False),)
-    _report_unclosed(tokens, brackets[::-1], others)
-    tokens.silent_from = declaration if declaration is not None else outermost.index
-
-
-def _report_unclosed(tokens: Tokens, opened: list[_Open], others: tuple[Label, ...]) -> None:
-    """One message for brackets, innermost first, that were forgotten together."""
-    innermost = opened[0]
-    missing = "".join(OPENING[bracket.kind] for bracket in opened)
-    lexeme = tokens.lexemes[innermost.index]
-    message = f"`{lexeme}` is never closed" if len(opened) == 1 else f"{len(opened)} brackets are never closed"
-    further = tuple(Label(tokens.span(bracket.index), "and this", primary=False) for bracket in opened[1:3])
-    note = "inside `(` and `[` a statement goes on over the ends of lines"
-    tokens.report(
-        "E0102",
-        message,
-        tokens.span(innermost.index),
-        "opened here",
-        () if innermost.kind == _LBRACE else (note,),
-        (f"close it with `{missing}`",) if len(missing) <= 8 else (),
-        (*further, *others),
-    )
-    tokens.spoiled.update(bracket.index for bracket in opened)
+def _moved_up(tokens: Tokens, index: int) -> tuple[Edit, ...]:
+    """An operator at the start of a line put at the end of the line before."""
+    before = index - 1
+    while before > 0 and tokens.kinds[before] in (DROPPED, NEWLINE):
+        before -= 1
+    return (tokens.inserting(tokens.ends[before], f" {tokens.lexemes[index]}"), tokens.deleting(index, index + 1))
 
 
 def _join_arrow(tokens: Tokens, index: int) -> None:
@@ -315,7 +251,7 @@ def _mend(tokens: Tokens, index: int) -> None:
     if _is_least_integer(tokens, index):
         tokens.kinds[index] = NUMBER
         return
-    if len(tokens.diagnostics) < MOST_SHOWN:
+    if len(tokens.diagnostics) < MOST_SHOWN and index not in tokens.spoiled:
         report_lexeme(tokens, index)
     tokens.spoiled.add(index)
     meant = slip_meaning(lexeme)

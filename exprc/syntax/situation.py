@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exprc.diagnostics import Edit
 from exprc.source import Span
 from exprc.syntax.tables import LITERALS
 from exprc.syntax.tokens import (
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 BINARY_OR_POSTFIX = BINARY | terminals("' . ( [")
 _KEYWORD_KINDS = frozenset(KEYWORDS.values())
-_LBRACE = LITERALS["{"]
+_LBRACE, _RBRACE = LITERALS["{"], LITERALS["}"]
+_PART_ENDS = frozenset((*CLOSING, LITERALS[","]))
 
 
 class Situation:
@@ -54,6 +56,12 @@ class Situation:
         end = self.tokens.ends[self.index - 1] if self.index else 0
         return Span(self.tokens.source, end, end + (end < len(self.tokens.source.text)))
 
+    def insert_before(self, text: str) -> Edit:
+        """To write something behind the token before the one found, and a blank where two would touch."""
+        end = self.tokens.ends[self.index - 1]
+        touching = end == self.tokens.starts[self.index] and text[-1:].isalnum()
+        return self.tokens.inserting(end, text + " " * touching)
+
     def found(self) -> str:
         """The token found, in words."""
         lexeme = self.lexeme()
@@ -79,6 +87,56 @@ class Situation:
         """Whether the token found, or one `back` tokens before, is the first of its statement."""
         place = self.index - back
         return place == 0 or (place > 0 and self.tokens.kinds[place - 1] in (SEPARATOR, _LBRACE))
+
+    def statement_start(self, index: int | None = None) -> int:
+        """The first token of the statement that the token found, or another, is in."""
+        first = self.index if index is None else index
+        while first > 0 and self.tokens.kinds[first - 1] not in (SEPARATOR, _LBRACE):
+            first -= 1
+        return first
+
+    def statement_end(self) -> int:
+        """The token behind the statement."""
+        kinds, last, depth = self.tokens.kinds, self.index, 0
+        while kinds[last] != END and (depth or kinds[last] not in (SEPARATOR, _RBRACE)):
+            depth += (kinds[last] == _LBRACE) - (kinds[last] == _RBRACE)
+            last += 1
+        return last
+
+    def in_block(self) -> bool:
+        """Whether the statement is in a block."""
+        return any(self.tokens.kinds[token] == _LBRACE for token in self.pending())
+
+    def part_start(self) -> int:
+        """The first token behind the nearest `=`, `,` or open bracket."""
+        places = (token for token in self.pending_in_statement() if self.tokens.lexemes[token] in ("=", "(", "[", ","))
+        return next(places, self.statement_start() - 1) + 1
+
+    def part_end(self) -> int:
+        """The token behind the value that the token found is in: a comma, a closing bracket, the statement's end."""
+        kinds, last, depth = self.tokens.kinds, self.index, 0
+        while kinds[last] not in (SEPARATOR, END) and (depth or kinds[last] not in _PART_ENDS):
+            depth += (kinds[last] in OPENING) - (kinds[last] in CLOSING)
+            last += 1
+        return last
+
+    def closing(self, opened: int) -> int | None:
+        """The bracket that closes one."""
+        kinds, depth = self.tokens.kinds, 0
+        for place in range(opened, len(kinds)):
+            depth += (kinds[place] in OPENING) - (kinds[place] in CLOSING)
+            if depth == 0:
+                return place
+        return None
+
+    def opening(self, closed: int) -> int | None:
+        """The bracket that one closes."""
+        kinds, depth = self.tokens.kinds, 0
+        for place in range(closed, -1, -1):
+            depth += (kinds[place] in CLOSING) - (kinds[place] in OPENING)
+            if depth == 0:
+                return place
+        return None
 
     def pending(self) -> Iterator[int]:
         """The tokens on the stack, the nearest first: each belongs to a form that is not complete."""

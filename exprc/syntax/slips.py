@@ -5,9 +5,13 @@ Each function looks at a `Situation`, and if it is the slip that it knows, repor
 
 from __future__ import annotations
 
-from exprc.diagnostics import Label
+from itertools import pairwise
+
+from exprc.diagnostics import Edit, Label
 from exprc.source import Span
 from exprc.syntax import ast
+from exprc.syntax.declarations import find_declaration_slip
+from exprc.syntax.foreign import VALUE_STARTS, find_foreign
 from exprc.syntax.situation import Situation
 from exprc.syntax.tables import LITERALS
 from exprc.syntax.tokens import (
@@ -17,44 +21,27 @@ from exprc.syntax.tokens import (
     KEYWORDS,
     NAME,
     NUMBER,
+    OPENING,
     OPERAND_ENDS,
     SEPARATOR,
     STRING,
-    terminals,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_KEYWORD_KINDS = frozenset(KEYWORDS.values())
-_VALUE_STARTS = terminals("true false None if scan not") | {NAME, NUMBER, STRING}
+KEYWORD_KINDS = frozenset(KEYWORDS.values())
 _ENDS = {SEPARATOR, END, *CLOSING, LITERALS[","], LITERALS["then"], LITERALS["over"], LITERALS["{"]}
 
 # of these, one of the first in place of a value behind one of the second is a missing value, no name
 _INNER_KEYWORDS = ("then", "else", "in", "over", "emit")
 _OUTER_KEYWORDS = ("if", "then", "in", "scan", "next", "over")
 
-# words that start a statement elsewhere
-_FOREIGN = {
-    **dict.fromkeys(("let", "var", "val", "const", "set"), "a definition needs no word before it: `x = ...`"),
-    **dict.fromkeys(("def", "function", "func", "fun", "define"), "a function is declared with `fn f(x) = ...`"),
-    **dict.fromkeys(("import", "include", "from", "load", "open"), 'another file is taken in with `use "file.expr"`'),
-    **dict.fromkeys(("for", "foreach", "loop"), "a loop is a `scan`; over indices write `x[i] = ...` or `sum[i](...)`"),
-    **dict.fromkeys(("return", "yield"), "the last line of a block is its result"),
-    **dict.fromkeys(("elif", "elseif", "when", "unless"), "cases are one `if a then x else if b then y else z`"),
-    **dict.fromkeys(("data", "array", "tensor"), "data are declared with `input X : f64[n, d]`"),
-    **dict.fromkeys(("parameter", "parameters", "variable", "weight"), "parameters are declared as `param w : f64[d]`"),
-    **dict.fromkeys(("real", "float", "double", "int", "vector", "matrix"), "types stand behind: `input x : f64[n]`"),
-    **dict.fromkeys(("minimize", "minimise", "objective", "target"), "what is differentiated is `loss E = ...`"),
-    **dict.fromkeys(("size", "sizes", "dims", "shape"), "sizes are declared with `dim n, d`"),
-    **dict.fromkeys(("assert", "check", "assume"), "facts about sizes are stated with `require a == b`"),
-    **dict.fromkeys(("print", "show"), "`output x` returns a value; `exprc run` shows it"),
-}
-
-
 def find_slip(situation: Situation) -> bool:
     """Report the first slip that fits."""
+    if _declaration_in_block(situation) or find_foreign(situation) or find_declaration_slip(situation):
+        return True
     return any(slip(situation) for slip in _SLIPS)
 
 
@@ -66,18 +53,19 @@ def _declaration_in_block(s: Situation) -> bool:
         return False
     opened = Label(s.tokens.span(block), "this block is open", False)
     note = "blocks hold definitions only; declarations stand outside"
-    s.tokens.report("E0101", f"`{s.lexeme()}` inside a block", s.span(), "", (note,), (), (opened,))
+    help_ = (f"move the `{s.lexeme()}` in front of the statement that has the block",)
+    s.tokens.report("E0101", f"`{s.lexeme()}` inside a block", s.span(), "", (note,), help_, (opened,))
     return True
 
 
 def _keyword_as_name(s: Situation) -> bool:
     """`param loss : f64`, `loss = 3`, `x = input + 1`."""
     place = s.index
-    if s.kind in _KEYWORD_KINDS and s.is_statement_start() and s.tokens.lexemes[place + 1 : place + 2] == ["="]:
+    if s.kind in KEYWORD_KINDS and s.is_statement_start() and s.tokens.lexemes[place + 1 : place + 2] == ["="]:
         pass
-    elif s.lexeme() in ("=", "<-") and s.previous in _KEYWORD_KINDS and s.is_statement_start(1):
+    elif s.lexeme() in ("=", "<-") and s.previous in KEYWORD_KINDS and s.is_statement_start(1):
         place = s.index - 1
-    elif s.kind not in _KEYWORD_KINDS or NAME not in s.expected:
+    elif s.kind not in KEYWORD_KINDS or NAME not in s.expected:
         return False
     elif s.wants_value and s.lexeme() in ("if", "scan", "not"):
         return False
@@ -86,6 +74,11 @@ def _keyword_as_name(s: Situation) -> bool:
     elif s.is_statement_start() or (s.kind in DECLARING and s.joined_line() == s.index - 1):
         return False
     lexeme = s.tokens.lexemes[place]
+    if lexeme == "dim" and s.tokens.lexemes[place + 1] == "=" and s.nearest_bracket() is not None:
+        note, edits = "the axes of an operation are numbered from 0", (s.tokens.replacing(place, place, "axis"),)
+        s.tokens.report("E0108", "keyword `dim` used as the name of an argument", s.span(), "a keyword", (note,),
+                        ("write `axis`",), edits=edits)  # fmt: skip
+        return True
     if lexeme in s.tokens.keywords_told:
         return True
     s.tokens.keywords_told.add(lexeme)
@@ -96,12 +89,33 @@ def _keyword_as_name(s: Situation) -> bool:
 
 
 def _if_without_else(s: Situation) -> bool:
-    if s.nearest() != "then" or not s.after_value or s.kind not in _ENDS:
+    is_end = s.kind in _ENDS or s.lexeme() in ("elif", "elseif")
+    if s.nearest() != "then" or not s.after_value or not is_end:
         return False
     opened = next(token for token in s.pending() if s.tokens.lexemes[token] == "if")
     found = Label(s.span(), f"{s.found()} instead of `else`", False)
     note = "`if` is a value, so it needs one for each case"
-    s.tokens.report("E0118", "`if` without `else`", s.tokens.span(opened), "this `if`", (note,), (), (found,))
+    if s.lexeme() in ("elif", "elseif"):
+        help_, edits = "write `else if`", (s.tokens.replacing(s.index, s.index, "else if"),)
+    else:
+        help_, edits = "say what it is otherwise, for instance `else 0`", (s.insert_before(" else 0"),)
+    s.tokens.report("E0118", "`if` without `else`", s.tokens.span(opened), "this `if`", (note,), (help_,), (found,),
+                    edits)  # fmt: skip
+    return True
+
+
+def _missing_then(s: Situation) -> bool:
+    """`if w > 0 w else 0`."""
+    if not s.after_value or LITERALS["then"] not in s.expected or s.kind not in VALUE_STARTS - {LITERALS["if"]}:
+        return False
+    opened = next((token for token in s.pending_in_statement() if s.tokens.lexemes[token] == "if"), None)
+    if opened is None:
+        return False
+    note = "`if` needs a condition, `then` a value, and `else` another"
+    others = (Label(s.tokens.span(opened), "this `if`", False),)
+    edits = (s.insert_before(" then"),)
+    s.tokens.report("E0101", "`if` without `then`", s.span(), "`then` expected before this", (note,),
+                    ("write `then` in front of the value",), others, edits)  # fmt: skip
     return True
 
 
@@ -110,11 +124,18 @@ def _assignment_in_expression(s: Situation) -> bool:
         return False
     joined = s.joined_line()
     notes = ["`=` defines a name or passes an argument by keyword; equality is `==`"]
-    helps = ["to compare, write `==`"]
+    helps, edits = ["to compare, write `==`"], [s.tokens.replacing(s.index, s.index, "==")]
+    first = s.statement_start()
     if joined is not None and joined == s.index - 2:
         lexeme = s.tokens.lexemes[joined]
-        notes, helps = [f"the line before ends with `{lexeme}`, so the statement goes on in this line"], []
-    s.tokens.report("E0115", "`=` inside an expression", s.span(), "", tuple(notes), tuple(helps))
+        notes, helps, edits = [f"the line before ends with `{lexeme}`, so the statement goes on in this line"], [], []
+    elif s.index == first + 3 and s.tokens.lexemes[first + 1] == "=" and s.previous == NAME:
+        left, right = s.tokens.lexemes[first], s.tokens.lexemes[first + 2]
+        end = s.tokens.ends[s.statement_end() - 1]
+        notes = ["a statement defines one name"]
+        helps = [f"write a line for each: `{right} = ...`, then `{left} = {right}`", *helps]
+        edits = [s.tokens.deleting(first, first + 2), s.tokens.inserting(end, f"\n{left} = {right}")]
+    s.tokens.report("E0115", "`=` inside an expression", s.span(), "", tuple(notes), tuple(helps), (), tuple(edits))
     return True
 
 
@@ -124,18 +145,38 @@ def _unused_expression(s: Situation) -> bool:
     first = s.values[-1][0]
     last = s.values[-1][-1]
     note = "each line declares something or defines a name"
-    help_ = "give it a name: `x = ...`, or return it: `output x = ...`"
-    if isinstance(first, ast.Name) and first is last:
-        help_ = f"to return it, write `output {first.text}`"
+    helps: tuple[str, ...] = ("give it a name: `x = ...`, or return it: `output x = ...`",)
+    span = Span(first.span.source, first.span.start, last.span.end)
+    edits: tuple[Edit, ...] = ()
+    if isinstance(last, ast.Call) and isinstance(last.function, ast.Name) and len(last.arguments) == 1:
+        called, argument = last.function.text.lower(), last.arguments[0].value
+        name = f"{argument.text}" if isinstance(argument, ast.Name) else f"p = {argument.span.text}"
+        if called in ("print", "show", "disp", "display"):
+            helps, edits = (f"to return the value, write `output {name}`",), (Edit(span, f"output {name}"),)
+        elif called in ("minimize", "minimise"):
+            helps, edits = (f"write `loss E = {argument.span.text}`",), (Edit(span, f"loss E = {argument.span.text}"),)
+    elif isinstance(first, ast.Name) and first is last:
+        helps, edits = (f"to return it, write `output {first.text}`",), (s.tokens.inserting(span.start, "output "),)
     elif isinstance(last, ast.Compare) and last.ops[0] == "<" and "<-" in last.span.text:
         note = "`<-` is an arrow only in `update w <- ...`; here it compares with a negative number"
-        help_ = "write `update`"
+        helps = ("to define a name, write `=`", f"for a step of a state, write `update {_start_of(span.text)} <- ...`")
+        edits = _replaced(last, "<-", "=")
     elif isinstance(last, ast.Compare) and last.ops[0] == "==":
-        help_ = "to define a name, write `=`"
-    span = Span(first.span.source, first.span.start, last.span.end)
+        helps, edits = ("to define a name, write `=`",), _replaced(last, "==", "=")
     message = "expression that is not used for anything"
-    s.tokens.report("E0116", message, span, "a value without a name", (note,), (help_,))
+    s.tokens.report("E0116", message, span, "a value without a name", (note,), helps, edits=edits)
     return True
+
+
+def _start_of(text: str) -> str:
+    return text.partition("<")[0].strip()
+
+
+def _replaced(comparison: ast.Compare, operator: str, text: str) -> tuple[Edit, ...]:
+    """The first operator of a comparison as another."""
+    start = comparison.operands[0].span.end
+    place = comparison.span.source.text.find(operator, start, comparison.span.end)
+    return (Edit(Span(comparison.span.source, place, place + len(operator)), text),) if place >= 0 else ()
 
 
 def _tuple(s: Situation) -> bool:
@@ -143,9 +184,17 @@ def _tuple(s: Situation) -> bool:
         return False
     if "input" in (s.tokens.lexemes[token] for token in s.pending_in_statement()):
         return False
-    opened = Label(s.tokens.span(next(s.pending())), "a parenthesis holds one value", False)
+    start = next(s.pending())
+    opened = Label(s.tokens.span(start), "a parenthesis holds one value", False)
     note = "there are no tuples; a list of entries is an array, `[a, b]`"
-    s.tokens.report("E0101", "`,` inside parentheses", s.span(), "", (note,), (), (opened,))
+    close = s.closing(start)
+    lone = close is not None and s.tokens.lexemes[start - 1] == "(" and s.tokens.lexemes[close + 1] == ")"
+    help_ = "leave these parentheses out: arguments are separated by commas" if lone else "write `[ ]` for a list"
+    edits: tuple[Edit, ...] = ()
+    if close is not None:
+        left, right = ("", "") if lone else ("[", "]")
+        edits = (s.tokens.replacing(start, start, left), s.tokens.replacing(close, close, right))
+    s.tokens.report("E0101", "`,` inside parentheses", s.span(), "", (note,), (help_,), (opened,), edits)
     return True
 
 
@@ -153,15 +202,49 @@ def _several_values(s: Situation) -> bool:
     if s.lexeme() != "," or not s.after_value or s.nearest() != "=":
         return False
     note = "several names take apart the results of one value, as in `Q, R = qr(A)`"
-    s.tokens.report("E0101", "`,` after the value", s.span(), "", (note,), ("write a line for each name",))
+    help_, edits = "write a line for each name", _lines_apart(s)
+    tokens, place = s.tokens, s.index
+    adjacent = tokens.ends[place - 1] == tokens.starts[place] and tokens.ends[place] == tokens.starts[place + 1]
+    first_comma = "," not in tokens.lexemes[s.statement_start() : place]
+    if s.previous == NUMBER == tokens.kinds[place + 1] and adjacent and first_comma:
+        note, number = "the decimal sign is a point", f"{tokens.lexemes[place - 1]}.{tokens.lexemes[place + 1]}"
+        help_, edits = f"write `{number}`", (tokens.replacing(place - 1, place + 1, number),)
+    tokens.report("E0101", "`,` after the value", s.span(), "", (note,), (help_,), edits=edits)
     return True
+
+
+def _lines_apart(s: Situation) -> tuple[Edit, ...]:
+    """`a, b = x, y` as two lines."""
+    tokens, first, stop = s.tokens, s.statement_start(), s.statement_end()
+    if tokens.kinds[first] in KEYWORD_KINDS:
+        return ()
+    equal = tokens.lexemes.index("=", first, stop)
+    sides = []
+    for start, end in ((first, equal), (equal + 1, stop)):
+        parts, depth = [start], 0
+        for place in range(start, end):
+            depth += (tokens.kinds[place] in OPENING) - (tokens.kinds[place] in CLOSING)
+            if depth == 0 and tokens.lexemes[place] == ",":
+                parts.append(place + 1)
+        bounds = [*parts, end + 1]
+        sides.append([tokens.written(one, other - 2) for one, other in pairwise(bounds) if other - 2 >= one])
+    if len(sides[0]) != len(sides[1]):
+        return ()
+    lines = [f"{name} = {value}" for name, value in zip(*sides, strict=True)]
+    return (tokens.replacing(first, stop - 1, "\n".join(lines)),)
 
 
 def _unary_plus(s: Situation) -> bool:
     if s.lexeme() != "+" or not s.wants_value:
         return False
-    note = "only `-` has a form with one value"
-    s.tokens.report("E0101", "`+` without a value before it", s.span(), "", (note,), ("leave it out",))
+    note, help_ = "only `-` has a form with one value", "leave it out"
+    edits: tuple[Edit, ...] = (s.tokens.replacing(s.index, s.index, ""),)
+    is_last = s.index + 1 >= s.statement_end() or s.tokens.lexemes[s.index + 1] in KEYWORDS
+    if s.tokens.lexemes[s.index - 1] == "+" and is_last:
+        name = s.tokens.lexemes[s.statement_start()]
+        note, help_ = "nothing changes its value: a name is defined once", f"write `{name}_next = {name} + 1`"
+        edits = (s.tokens.replacing(s.statement_start(), s.index, help_[7:-1]),)
+    s.tokens.report("E0101", "`+` without a value before it", s.span(), "", (note,), (help_,), edits=edits)
     return True
 
 
@@ -170,7 +253,13 @@ def _single_quotes(s: Situation) -> bool:
         return False
     note = "`'` is the transpose of the value before it"
     help_ = ('strings stand in double quotes: `"..."`',)
-    s.tokens.report("E0101", "`'` without a value before it", s.span(), "", (note,), help_)
+    place, close = s.index, s.index + 1
+    while s.tokens.kinds[close] not in (SEPARATOR, END) and s.tokens.lexemes[close] != "'":
+        close += 1
+    edits: tuple[Edit, ...] = ()
+    if s.tokens.lexemes[close] == "'":
+        edits = (s.tokens.replacing(place, place, '"'), s.tokens.replacing(close, close, '"'))
+    s.tokens.report("E0101", "`'` without a value before it", s.span(), "", (note,), help_, edits=edits)
     return True
 
 
@@ -178,9 +267,13 @@ def _operand_needs_parentheses(s: Situation) -> bool:
     lexeme = s.lexeme()
     if lexeme not in ("if", "scan", "not") or not s.wants_value or s.kind in s.expected:
         return False
+    if lexeme in s.tokens.keywords_told:
+        return True
     note = f"{'an' if lexeme == 'if' else 'a'} `{lexeme}` binds less than the operator before it"
     help_ = (f"write `({lexeme} ...)`",)
-    s.tokens.report("E0101", f"`{lexeme}` as an operand without parentheses", s.span(), "", (note,), help_)
+    end = s.tokens.ends[s.part_end() - 1]
+    edits = (s.tokens.inserting(s.tokens.starts[s.index], "("), s.tokens.inserting(end, ")"))
+    s.tokens.report("E0101", f"`{lexeme}` as an operand without parentheses", s.span(), "", (note,), help_, edits=edits)
     return True
 
 
@@ -189,81 +282,62 @@ def _braces_as_value(s: Situation) -> bool:
         return False
     note = "`{ }` is the body of an `fn` or a `scan`"
     is_body = s.nearest() == "=" and "fn" in (s.tokens.lexemes[token] for token in s.pending_in_statement())
-    help_ = "a block stands directly behind the head: `fn f(x) { ... }`" if is_body else "an array is `[a, b, c]`"
-    s.tokens.report("E0101", "a block is not a value", s.span(), "", (note,), (help_,))
-    return True
-
-
-def _typed_definition(s: Situation) -> bool:
-    if s.lexeme() != ":" or not s.after_value or not s.is_statement_start(1) or s.previous != NAME:
-        return False
-    name = s.tokens.lexemes[s.index - 1]
-    note = "a definition takes the type of its value; only inputs, parameters and arguments are declared with one"
-    help_ = (f"write `input {name} : ...` or `param {name} : ...`",)
-    s.tokens.report("E0101", "a type without `input` or `param`", s.span(), "", (note,), help_)
-    return True
-
-
-def _missing_type(s: Situation) -> bool:
-    """`input X`, `param w = 3`."""
-    declaring = s.nearest()
-    if declaring not in ("input", "param") or LITERALS[":"] not in s.expected or s.kind in (NAME, NUMBER):
-        return False
-    name = s.tokens.lexemes[s.index - 1]
-    note = "inputs and parameters come from outside, so their types are declared"
-    help_ = (f"for instance `{declaring} {name} : f64`",)
-    s.tokens.report("E0101", f"{declaring} without a type", s.span(), "`:` and a type expected here", (note,), help_)
-    return True
-
-
-def _closed_bound(s: Situation) -> bool:
-    if s.lexeme() not in (">=", "<=") or "param" not in (s.tokens.lexemes[token] for token in s.pending_in_statement()):
-        return False
-    strict = s.lexeme()[0]
-    note = "a constrained parameter never reaches its bound"
-    s.tokens.report("E0101", f"`{s.lexeme()}` in a constraint", s.span(), "", (note,), (f"write `{strict}`",))
-    return True
-
-
-def _foreign_statement(s: Situation) -> bool:
-    """`let x = 3`, `inptu X : f64`: a name that starts a statement, and another name."""
-    if not s.is_statement_start(1) or s.previous != NAME or s.kind not in _VALUE_STARTS:
-        return False
-    word = s.tokens.lexemes[s.index - 1]
-    help_ = _FOREIGN.get(word.lower())
-    if help_ is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(word, [spelled for spelled in KEYWORDS if KEYWORDS[spelled] in DECLARING], 1)
-        if not near:
-            return False
-        help_ = f"did you mean `{near[0]}`?"
-    span = s.tokens.span(s.index - 1)
-    note = "a statement starts with one of the keywords, or with the name that it defines"
-    s.tokens.report("E0101", f"`{word}` does not start a statement", span, "not a keyword", (note,), (help_,))
+    help_ = "write `(...)` to group values; an array is `[a, b, c]`"
+    edits: tuple[Edit, ...] = ()
+    close = s.closing(s.index)
+    if is_body:
+        help_ = "a block stands directly behind the head: `fn f(x) { ... }`"
+        edits = (s.tokens.deleting(s.index - 1, s.index),) if s.tokens.lexemes[s.index - 1] == "=" else ()
+    elif close is not None and SEPARATOR not in s.tokens.kinds[s.index : close]:
+        edits = (s.tokens.replacing(s.index, s.index, "("), s.tokens.replacing(close, close, ")"))
+    s.tokens.report("E0101", "a block is not a value", s.span(), "", (note,), (help_,), edits=edits)
     return True
 
 
 def _adjacent_values(s: Situation) -> bool:
     """`2 x`, `f(a b)`: two values with nothing between them."""
-    if not s.after_value or s.kind not in _VALUE_STARTS or s.previous not in OPERAND_ENDS:
+    if not s.after_value or s.kind not in VALUE_STARTS or s.previous not in OPERAND_ENDS:
         return False
     if s.nearest() in ("if", "then", "scan", "over"):
         return False
     bracket = s.nearest_bracket()
     notes = ("an operator stands between two values",)
     help_: tuple[str, ...] = ("a product is written with `*`",)
+    edits: tuple[Edit, ...] = (s.insert_before(" *"),)
     others: tuple[Label, ...] = ()
     if bracket is not None:
         opener = s.tokens.lexemes[bracket]
         notes = (f"inside `{opener}` values are separated by commas",)
-        help_ = ("write a comma, or `*` for a product",)
+        help_, edits = ("write a comma, or `*` for a product",), (s.insert_before(","),)
         others = (Label(s.tokens.span(bracket), "opened here", False),)
     elif s.kind not in (NAME, NUMBER) or STRING in (s.kind, s.previous):
-        help_ = ()
+        help_, edits = (), ()
     before = s.tokens.lexemes[s.index - 1]
     message = f"{s.found()} directly after `{before}`" if len(before) <= 30 else f"{s.found()} directly after a value"
-    s.tokens.report("E0101", message, s.span(), "an operator is missing before this", notes, help_, others)
+    s.tokens.report("E0101", message, s.span(), "an operator is missing before this", notes, help_, others, edits)
+    return True
+
+
+def _doubled_comma(s: Situation) -> bool:
+    if s.lexeme() != "," or s.tokens.lexemes[s.index - 1] != ",":
+        return False
+    edits = (s.tokens.replacing(s.index, s.index, ""),)
+    s.tokens.report("E0101", "`,` without a value before it", s.span(), "", ("after a comma the list goes on",),
+                    ("leave it out",), edits=edits)  # fmt: skip
+    return True
+
+
+def _scan_without_over(s: Situation) -> bool:
+    """`scan h = h0 { ... }`."""
+    if s.lexeme() != "{" or LITERALS["over"] not in s.expected:
+        return False
+    opened = next((token for token in s.pending_in_statement() if s.tokens.lexemes[token] == "scan"), None)
+    if opened is None:
+        return False
+    note = "a scan is `scan h = h0 over x in X { ... }`: a step for each entry of `X`"
+    help_ = ("say what it runs over; `over t in 0..n` counts steps",)
+    others = (Label(s.tokens.span(opened), "this `scan`", False),)
+    s.tokens.report("E0101", "`scan` without `over`", s.span(), "`over` expected before this", (note,), help_, others)
     return True
 
 
@@ -280,7 +354,12 @@ def _range_as_value(s: Situation) -> bool:
     if s.lexeme() != ".." or not s.after_value:
         return False
     note = "a range stands in `sum[i in 0..n](...)`, in the head of a scan, and in the domain of an input"
-    s.tokens.report("E0101", "a range is not a value", s.span(), "", (note,), ("the array 0, 1, ... is `iota(n)`",))
+    help_ = "the array 0, 1, ... is `iota(n)`"
+    bracket = s.nearest_bracket()
+    if bracket and s.nearest() == "=" and s.tokens.kinds[bracket - 1] == NAME:
+        called = s.tokens.lexemes[bracket - 1]
+        help_ = f"an index stands in brackets of its own: `{called}[i in 0..n](...)`"
+    s.tokens.report("E0101", "a range is not a value", s.span(), "", (note,), (help_,))
     return True
 
 
@@ -293,13 +372,9 @@ def _in_expression(s: Situation) -> bool:
 
 
 _SLIPS: tuple[Callable[[Situation], bool], ...] = (
-    _declaration_in_block,
     _keyword_as_name,
     _if_without_else,
-    _missing_type,
-    _closed_bound,
-    _typed_definition,
-    _foreign_statement,
+    _missing_then,
     _assignment_in_expression,
     _unused_expression,
     _tuple,
@@ -307,8 +382,10 @@ _SLIPS: tuple[Callable[[Situation], bool], ...] = (
     _unary_plus,
     _single_quotes,
     _operand_needs_parentheses,
+    _scan_without_over,
     _braces_as_value,
     _empty_list,
+    _doubled_comma,
     _in_expression,
     _range_as_value,
     _adjacent_values,
