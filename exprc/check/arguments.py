@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from exprc.check.context import Context, describe
-from exprc.check.report import counted, listed
+from exprc.check.report import counted, listed, shortened
 from exprc.check.scopes import Scope
 from exprc.check.suggest import nearest
 from exprc.check.values import Value
@@ -121,13 +121,22 @@ def _report_count(
     if any(parameter.role == "sizes" for parameter in signature):
         takes = f"at least {counted(required - 1, 'argument')}"
     label = f"missing: {listed([f'`{one}`' for one in missing])}" if missing else "one too many"
+    given = [argument.span for argument in expression.arguments]
+    help = "leave it out"
+    edits: tuple[Edit, ...] = ()
+    if missing:
+        help = f"write `{name}({', '.join([*(shortened(one.text) for one in given), *missing])})`"
+    elif span in given[1:]:
+        edits = (Edit(Span(span.source, given[given.index(span) - 1].end, span.end), ""),)
     context.report.error(
         "E0307",
         f"`{name}` takes {takes}, {len(expression.arguments)} given",
         Label(span, label),
         *others,
         note=note,
+        help=help,
         frame=scope.frame,
+        edits=edits,
     )
 
 

@@ -65,6 +65,7 @@ def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name
         f"`{name.text}` is defined twice",
         Label(name.span, "defined again"),
         Label(first.span, "first defined here"),
-        help=f"a definition is no assignment: choose another name, such as `{name.text}_next`" if assigned else "",
+        help=f"a definition is no assignment: choose another name, such as `{name.text}_next`" if assigned
+        else f"choose another name, such as `{name.text}2`",
         frame=scope.frame,
-    )
+    )  # fmt: skip

@@ -99,7 +99,10 @@ def _visit_unknown(context: Context, scope: Scope, expression: ast.Call, name: a
         advice = None if value.node is None else about_sizes(name.text, value, written, expression.span)
         report_unknown(context, scope, name, called=True, advice=advice)
         return POISON
-    report_unknown(context, scope, name, called=True, advice=about_call(expression, name.text))
+    advice = about_call(expression, name.text)
+    report_unknown(context, scope, name, called=True, advice=advice)
+    if advice is not None and not advice.edits:
+        return POISON
     yield from _rest(context, scope, expression)
     return POISON
 
@@ -151,8 +154,10 @@ def _report_not_a_function(
     brackets = [Span(function.span.source, place, place + 1) for place in (opened, end - 1)]
     name = argument.text if one and isinstance(argument := expression.arguments[0].value, ast.Name) else ""
     start = Span(brackets[0].source, opened, opened)
-    edits: tuple[Edit, ...]
-    if isinstance(function, ast.Transpose) and name:
+    edits: tuple[Edit, ...] = ()
+    if isinstance(function, ast.Name) and declared is not None and is_operation(function.text):
+        help = f"choose another name for what hides the operation `{text}`"
+    elif isinstance(function, ast.Transpose) and name:
         derivative = f"grad({function.value.span.text}, {name})"
         help, edits = f"`'` is the transpose; a derivative is `{derivative}`", (Edit(expression.span, derivative),)
     elif one and rank == 0:

@@ -22,6 +22,7 @@ from exprc.syntax import ast
 _ALIASES = {
     "float": "f64", "double": "f64", "real": "f64", "float64": "f64", "float32": "f32", "single": "f32",
     "matrix": "f64", "array": "f64", "row_vector": "f64", "double64": "f64", "number": "f64",
+    **dict.fromkeys(("f16", "bf16", "f8", "float16", "bfloat16", "half"), "f32"),
     "int": "i64", "integer": "i64", "long": "i64", "int64": "i64", "int32": "i32", "boolean": "bool", "vector": "f64",
 }  # fmt: skip
 

@@ -58,6 +58,10 @@ _REMARKS = {
                     "operations act on whole arrays, entry by entry; a loop is a `scan`"),
     **dict.fromkeys(("jit", "compile"), "leave it out: everything is compiled"),
     **dict.fromkeys(("array", "asarray", "vector", "matrix", "tensor", "c"), "an array is `[a, b, c]`"),
+    **dict.fromkeys(("value_and_grad", "hess"),
+                    "values and derivatives are outputs of their own: `output g = grad(E, w)`"),
+    **dict.fromkeys(("Adam", "adam", "SGD", "sgd", "LBFGS", "optimize", "minimize"),
+                    "a step is written out, `update w <- w - 0.1 * grad(E, w)`, or left to an optimiser outside"),
     **dict.fromkeys(("print", "show", "disp"), "`output x` returns a value; `exprc run` shows it"),
     **dict.fromkeys(("fori_loop", "while_loop", "reduce", "fold", "accumulate"),
                     "a loop is `scan h = h0 over x in X { ... }`"),
@@ -85,6 +89,9 @@ SIZE_WORDS = frozenset(
 )  # fmt: skip
 
 
+_LEIBNIZ = re.compile(r"(d[^\W\d]\w*)[ ]?/[ ]?(d[^\W\d]\w*)")
+
+
 class Advice(NamedTuple):
     """A line of help, and how it is followed."""
 
@@ -104,6 +111,11 @@ def about_name(name: ast.Name) -> Advice | None:
     if name.text == "T" and before == "^":
         place = Span(name.span.source, name.span.start - 1, name.span.end)
         return Advice("a transpose is written `X'` or `X.T`", (Edit(place, "'"),))
+    quotient = _LEIBNIZ.match(name.span.source.text, name.span.start)
+    if quotient is not None and quotient.end(1) == name.span.end:
+        text = f"grad({quotient[1][1:]}, {quotient[2][1:]})"
+        place = Span(name.span.source, *quotient.span())
+        return Advice(f"a derivative is `{text}`", (Edit(place, text),))
     remark = _NAME_REMARKS.get(name.text)
     return None if remark is None else Advice(remark)
 

@@ -16,10 +16,11 @@ from exprc.check.meeting import Operand
 from exprc.check.scopes import Binding, Frame, Scope
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, single, values_of
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.ir.op import Parameter
 from exprc.ops.derivatives import named
 from exprc.ops.table import broadcast_to
+from exprc.source import Span
 from exprc.syntax import ast
 
 
@@ -93,7 +94,9 @@ def _argument(
             f"{what} does not have the declared shape",
             Label(operand.span, f"this is {describe_value(operand.value)}"),
             place,
+            help=f"leave the type of `{parameter.name.text}` out to take any shape",
             frame=scope.frame,
+            edits=(Edit(Span(parameter.span.source, parameter.name.span.end, parameter.span.end), ""),),
         )
         return POISON
     node = fit_dtype(context, scope, operand, dtype, what, place)

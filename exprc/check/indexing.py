@@ -241,13 +241,14 @@ def _report_too_many(context: Context, scope: Scope, expression: ast.Index, node
     axis = Axis(0, ZERO, expression, node)
     has = counted(node.type.rank, "axis", "axes") if node.type.rank else "no axes"
     whole = expression.items[0].span.to(expression.items[-1].span)
-    text = shortened(expression.value.span.text)
+    kept = [item.span.text for item in expression.items[: node.type.rank]]
+    written = expression.value.span.text + (f"[{', '.join(kept)}]" if kept else "")
     context.report.error(
         "E0406",
         f"{counted(count, 'index', 'indices')} for an array with {has}",
         Label(whole, f"{counted(count, 'index', 'indices')} here"),
         *_owner_labels(scope, axis),
-        help="" if node.shape else f"leave it out: `{text}`",
+        help=f"leave {'out what is too much' if kept else 'it out'}: `{shortened(written)}`",
         frame=scope.frame,
-        edits=() if node.shape else (Edit(expression.span, expression.value.span.text),),
+        edits=(Edit(expression.span, written),),
     )

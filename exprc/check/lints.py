@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from exprc.check.context import Context
+from exprc.check.domains import lint_domains
 from exprc.check.model import Declaration, Definition, Dim
 from exprc.check.names import CONSTANTS, is_later, is_taken, report_unknown
 from exprc.check.report import counted, listed
@@ -81,6 +82,7 @@ def collect_lints(
             context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text))
     _lint_params(context, declarations, results)
     _lint_dims(context, dims, declarations, used)
+    lint_domains(context, declarations, results)
     context.report.lints.sort(key=lambda lint: lint.labels[0].span.start)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from exprc.check.context import Context
+from exprc.check.context import Context, describe
 from exprc.check.mismatch import report_broadcast
 from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Scope
@@ -17,7 +17,7 @@ from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node, make
 from exprc.ir.op import LEAF, VIEW, Op
 from exprc.ir.sizes import ONE, Size
-from exprc.ir.types import BOOL, F64, FLOATS, I32, I64, INTEGERS, promote
+from exprc.ir.types import BOOL, F32, F64, FLOATS, I32, I64, INTEGERS, promote
 from exprc.ops.arithmetic import cast
 from exprc.ops.leaves import constant, constant_value
 from exprc.ops.leaves import size as size_leaf
@@ -69,8 +69,29 @@ def elementwise(context: Context, place: Place, op: Op, operands: list[Operand])
     if not _same_shape(nodes, shape):
         if not shapes_meet(context, place, operands):
             return POISON
+        _lint_square(context, place, operands)
         nodes = broadcast_all(nodes)
     return Value(make(op, tuple(nodes)), _all_weak(numbers or conditions))
+
+
+def _lint_square(context: Context, place: Place, operands: list[Operand]) -> None:
+    """A remark where [n, 1] meets [n]: the result has n * n entries, which is seldom meant."""
+    for column in operands:
+        shape = column.value.known.shape
+        if len(shape) != 2 or shape[1] != ONE or shape[0].constant is not None:
+            continue
+        for row in operands:
+            if row.value.known.shape == shape[:1] and isinstance(row.expression, (ast.Name, ast.Call, ast.Binary)):
+                text = f"{quoted(column.span).strip('`')}[:, 0]"
+                context.report.lint(
+                    "L0109",
+                    f"{place.title} of [{shape[0]}, 1] and [{shape[0]}] has {shape[0]} * {shape[0]} entries",
+                    Label(place.span),
+                    Label(column.span, describe(column.value.known.type)),
+                    Label(row.span, describe(row.value.known.type)),
+                    note="axes are lined up from the last, so that every entry meets every other",
+                    help=f"for entry by entry, write `{text}`",
+                )
 
 
 def _same_shape(nodes: list[Node], shape: tuple[Size, ...]) -> bool:
@@ -142,6 +163,8 @@ def meet_dtypes(context: Context, place: Place, operands: list[Operand], real: b
         return []
     values = [operand.value for operand in operands]
     dtype = meeting_dtype(values)
+    if dtype == F64:
+        _lint_mixed(context, place, operands)
     if real and dtype not in FLOATS:
         dtype = F64
     for operand in operands if dtype == I32 else ():
@@ -155,6 +178,23 @@ def meet_dtypes(context: Context, place: Place, operands: list[Operand], real: b
             )
             return None
     return [convert(value.known, dtype) for value in values]
+
+
+def _lint_mixed(context: Context, place: Place, operands: list[Operand]) -> None:
+    """A remark where f32 is widened by an f64 array, once for a program: what follows is f64 too."""
+    wide, narrow = (
+        next((o for o in operands if not o.value.weak and o.value.known.dtype == dtype), None) for dtype in (F64, F32)
+    )
+    if wide is None or narrow is None or any(lint.code == "L0105" for lint in context.report.lints):
+        return
+    context.report.lint(
+        "L0105",
+        f"f32 meets f64 in {place.title}, and the result is f64",
+        Label(place.span),
+        Label(narrow.span, describe(narrow.value.known.type)),
+        Label(wide.span, describe(wide.value.known.type)),
+        help=f"declare both alike, or cast where it is meant: `f64({quoted(narrow.span).strip('`')})`",
+    )
 
 
 def meeting_dtype(values: list[Value]) -> str:

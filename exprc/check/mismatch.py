@@ -62,7 +62,7 @@ def _broadcast_advice(
     if _is_transposed(left, right):
         return f"the shapes match if one is transposed: `{_postfix(right)}'`", (_closing(right, "'"),)
     mine, theirs = left.value.known.shape[axis], right.value.known.shape[axis]
-    return equal_advice(place.scope, (left, mine), (right, theirs))
+    return equal_advice(context, place.scope, (left, mine), (right, theirs))
 
 
 def _meant_product(scope: Scope, operand: Operand, other: Operand) -> str | None:
@@ -93,7 +93,7 @@ def report_product(context: Context, place: Place, left: Operand, right: Operand
     mine, theirs = left.value.known.shape[-1], right.value.known.shape[-2 if rank > 1 else -1]
     help, edits = _product_help(left, right), _product_edits(left, right)
     if not help:
-        help, edits = equal_advice(place.scope, (left, mine), (right, theirs))
+        help, edits = equal_advice(context, place.scope, (left, mine), (right, theirs))
     which = "the only axis" if rank == 1 else "the last but one axis"
     context.report.error(
         "E0402",
@@ -159,14 +159,18 @@ def binding_of(scope: Scope, expression: ast.Node) -> Binding | None:
 
 
 def equal_advice(
-    scope: Scope, left: tuple[Operand, Size], right: tuple[Operand, Size]
+    context: Context, scope: Scope, left: tuple[Operand, Size], right: tuple[Operand, Size]
 ) -> tuple[str, tuple[Edit, ...]]:
     """Where both sizes are declared and may be equal: how to say so."""
     for (operand, size), (_, other) in ((right, left), (left, right)):
         binding = binding_of(scope, operand.expression)
-        if binding is None or binding.role not in ("input", "param") or size.symbol is None:
+        if binding is None or binding.role not in ("input", "param"):
+            binding = leaf_with(context, operand.value.known, size)
+        if binding is None or size.symbol is None:
             continue
-        node = operand.value.known
+        node = next(node for node, leaf in context.leaves.items() if leaf is binding)
+        if node.shape.count(size) != 1:
+            continue
         shape = ", ".join(str(other if extent == size else extent) for extent in node.shape)
         help = f"if {size} and {other} are always equal, declare `{binding.name}` as {node.dtype}[{shape}]"
         source, end = binding.span.source, binding.span.end

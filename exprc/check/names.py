@@ -6,6 +6,7 @@ Owns the lookup and its messages, the constants, and the names of operations tha
 from __future__ import annotations
 
 import math
+import re
 
 from exprc.check.context import Context
 from exprc.check.foreign import Advice, about_name
@@ -108,6 +109,8 @@ def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool
     note = ""
     if not advice.help and not called and 0 < len(own) <= MOST_LISTED:
         note = f"defined up to here: {listed([f'`{known}`' for known in own])}"
+    for edit in advice.edits:
+        context.unknown.update(re.findall(r"\w+", edit.span.text) if edit.span.end > name.span.end else ())
     context.report.error(
         "E0204" if called else "E0201",
         f"unknown {what} `{name.text}`",

@@ -303,6 +303,22 @@ def _product(context: Context, place: Place, left: Operand, right: Operand) -> V
     nodes = meet_dtypes(context, place, [left, right])
     if nodes is None:
         return POISON
+    _lint_order(context, place, left, right)
     return Value(matmul(*nodes), left.value.weak and right.value.weak)
 
 
+def _lint_order(context: Context, place: Place, left: Operand, right: Operand) -> None:
+    """A remark on `X @ X' @ v`: from the left it makes a matrix that grows with the square of a dim."""
+    written, shape = left.expression, left.value.known.shape
+    if not isinstance(written, ast.Binary) or written.op != "@" or len(right.value.known.shape) != 1:
+        return
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0].constant is not None:
+        return
+    first, second, vector = (quoted(part.span).strip("`") for part in (written.left, written.right, right.expression))
+    context.report.lint(
+        "L0109",
+        f"a matrix of {shape[0]} * {shape[1]} entries for the product with a vector",
+        Label(left.span, f"this is {describe_value(left.value)}"),
+        note="`@` goes from left to right",
+        help=f"multiply by the vector first: `{first} @ ({second} @ {vector})`",
+    )

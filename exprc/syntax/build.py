@@ -131,12 +131,18 @@ def _first_line(text: str) -> str:
 def _output_name(tokens: Tokens, kept: list[Any], span: Span) -> ast.OutputName:
     role, names = tokens.lexemes[kept[0]], kept[1]
     first = names[0]
+    edits: tuple[Edit, ...]
     if isinstance(first, ast.Compare) and first.ops[0] == "==" and isinstance(first.operands[0], ast.Name):
         _report_equality(tokens, role, first)
     elif role != "output":
         note = f"a {role} is a definition: `{role} E = ...`"
-        help_ = (f"write `{role} {_first_line(first.span.text)} = ...`",) if isinstance(first, ast.Name) else ()
-        tokens.report("E0101", f"this {role} has no value", span, "expected `=` after it", (note,), help_)
+        help_, edits = (f"write `{role} {_first_line(first.span.text)} = ...`",), ()
+        if not isinstance(first, ast.Name):
+            help_ = (f"write `{role} E = {_first_line(first.span.text)}`",)
+            edits = (tokens.inserting(first.span.start, "E = "),)
+        what = "value" if isinstance(first, ast.Name) else "name"
+        message = f"this {role} has no {what}"
+        tokens.report("E0101", message, span, "expected `=` after it", (note,), help_, edits=edits)
     elif not isinstance(first, ast.Name):
         note = "an output is an existing name, or defines one"
         help_ = (f"write `output p = {_first_line(first.span.text)}`",)

@@ -5,6 +5,8 @@ Each function looks at a `Situation`, and if it is the slip that it knows, repor
 
 from __future__ import annotations
 
+import re
+
 from exprc.diagnostics import Edit, Label
 from exprc.source import Span
 from exprc.syntax.foreign import TYPE_WORDS, VALUE_STARTS
@@ -36,12 +38,92 @@ def _role_without_name(s: Situation) -> bool:
     return True
 
 
+def _role_without_equal(s: Situation) -> bool:
+    """`loss E w^2`."""
+    tokens, first = s.tokens, s.statement_start()
+    role = tokens.lexemes[first]
+    if role not in ("loss", "density", "output") or s.index != first + 2 or s.previous != NAME:
+        return False
+    if s.kind not in VALUE_STARTS:
+        return False
+    if role == "output" and s.kind == NAME and s.statement_end() == s.index + 1:
+        edits = (tokens.inserting(tokens.ends[s.index - 1], "\noutput"),)
+        tokens.report("E0101", "several names after `output`", s.span(), "", ("`output` takes one existing name",),
+                      ("write a line for each",), edits=edits)  # fmt: skip
+        return True
+    edits = (s.insert_before(" ="),)
+    note = f"a {role} is a definition: `{role} E = ...`"
+    help_ = (f"write `{role} {tokens.lexemes[first + 1]} = ...`",)
+    tokens.report("E0101", f"a {role} without `=`", s.span(), "`=` expected before this", (note,), help_, edits=edits)
+    return True
+
+
+def _hyphen(s: Situation) -> bool:
+    """`param learning-rate : f64`."""
+    tokens = s.tokens
+    if s.lexeme() != "-" or tokens.lexemes[s.statement_start()] not in ("dim", "input", "param") or s.previous != NAME:
+        return False
+    if s.after_value or tokens.kinds[s.index + 1] != NAME:
+        return False
+    written = tokens.written(s.index - 1, s.index + 1)
+    name = f"{tokens.lexemes[s.index - 1]}_{tokens.lexemes[s.index + 1]}"
+    places = (found.start() for found in re.finditer(rf"\b{re.escape(written)}\b", tokens.source.text))
+    edits = tuple(Edit(Span(tokens.source, place, place + len(written)), name) for place in places)
+    note = "names hold letters, digits and `_`"
+    tokens.report("E0101", "`-` in a name", s.span(), "", (note,), (f"write `{name}`",), edits=edits)
+    return True
+
+
+def _value_of_input(s: Situation) -> bool:
+    """`input x : f64 = 3.0`."""
+    tokens, first = s.tokens, s.statement_start()
+    if s.lexeme() != "=" or tokens.lexemes[first] != "input" or ":" not in tokens.lexemes[first : s.index]:
+        return False
+    name, value = tokens.lexemes[first + 1], tokens.written(s.index + 1, max(s.statement_end() - 1, s.index + 1))
+    edits = (tokens.replacing(first, max(s.statement_end() - 1, s.index + 1), f"{name} = {value}"),)
+    note = "an input comes from outside at every call"
+    help_ = (f"a constant is a definition: `{name} = ...`",)
+    tokens.report("E0101", "a value for an input", s.span(), "", (note,), help_, edits=edits)
+    return True
+
+
+def _both_bounds(s: Situation) -> bool:
+    """`param s : f64 > 0 < 1`."""
+    tokens, first = s.tokens, s.statement_start()
+    if s.lexeme() not in ("<", ">") or tokens.lexemes[first] != "param" or "=" in tokens.lexemes[first : s.index]:
+        return False
+    other = next((i for i in range(first, s.index) if tokens.lexemes[i] in ("<", ">")), None)
+    if other is None:
+        return False
+    stop = s.index
+    while tokens.kinds[stop] not in (SEPARATOR, END) and tokens.lexemes[stop] != "=":
+        stop += 1
+    bounds = [tokens.written(other + 1, s.index - 1), tokens.written(s.index + 1, stop - 1)]
+    text = f"in ({', '.join(bounds if tokens.lexemes[other] == '>' else bounds[::-1])})"
+    edits = (tokens.replacing(other, stop - 1, text),)
+    note, help_ = "an interval is `in (a, b)`", f"write `{text}`"
+    tokens.report("E0101", "two bounds", s.span(), "", (note,), (help_,), edits=edits)
+    return True
+
+
+def _prefix_of_dtype(s: Situation) -> bool:
+    """`input x : np.float64`."""
+    tokens = s.tokens
+    if s.lexeme() != "." or tokens.lexemes[s.index - 2] != ":" or tokens.kinds[s.index + 1] != NAME:
+        return False
+    edits = (tokens.deleting(s.index - 1, s.index + 1),)
+    help_ = ("leave the prefix out",)
+    tokens.report("E0101", "`.` in a type", s.span(), "", ("dtypes are f64, f32, i64, i32, bool",), help_, edits=edits)
+    return True
+
+
 def _missing_type(s: Situation) -> bool:
     """`input X`, `param w = 3`."""
     declaring = s.nearest()
     if declaring not in ("input", "param", ",") or LITERALS[":"] not in s.expected:
         return False
     tokens, place, stop = s.tokens, s.index, s.statement_end()
+    edits: tuple[Edit, ...]
     declaring, behind = tokens.lexemes[s.statement_start()], tokens.lexemes[place + 1]
     if declaring not in ("input", "param"):
         return False
@@ -49,7 +131,8 @@ def _missing_type(s: Situation) -> bool:
         return False
     name, end = tokens.lexemes[place - 1], tokens.ends[place - 1]
     note = "inputs and parameters come from outside, so their types are declared"
-    text, edits = f"{name} : f64", (tokens.inserting(end, " : f64"),)
+    names = tokens.written(s.statement_start() + 1, place - 1)
+    text, edits = f"{names} : f64", (tokens.inserting(end, " : f64"),)
     if s.lexeme() in TYPE_WORDS:
         text, edits = f"{name} : {tokens.written(place, stop - 1)}", (tokens.inserting(end, " :"),)
     elif behind in TYPE_WORDS and tokens.lexemes[place + 2] != "(":
@@ -71,12 +154,25 @@ def _missing_type(s: Situation) -> bool:
 def _dim_with_type(s: Situation) -> bool:
     """`dim n : i64`, `dim 3`."""
     tokens = s.tokens
+    edits: tuple[Edit, ...]
     if tokens.lexemes[s.statement_start()] != "dim":
         return False
     if s.lexeme() == ":":
         edits = (tokens.replacing(s.index, s.statement_end() - 1, ""),)
         tokens.report("E0101", "a type after `dim`", s.span(), "", ("sizes are whole numbers, i64 inside expressions",),
                       ("leave it out: `dim n`",), edits=edits)  # fmt: skip
+        return True
+    if s.lexeme() == "," and "=" in tokens.lexemes[s.statement_start() : s.index]:
+        edits = (Edit(Span(tokens.source, tokens.starts[s.index], tokens.starts[s.index + 1]), "\ndim "),)
+        note = "`dim k = 10` fixes one size"
+        tokens.report("E0101", "`,` after the value of a size", s.span(), "", (note,), ("write a line for each size",),
+                      edits=edits)  # fmt: skip
+        return True
+    close = s.closing(s.index) if s.lexeme() == "(" else None
+    if close is not None and tokens.lexemes[s.index - 1] == "dim":
+        edits = (tokens.replacing(s.index, s.index, ""), tokens.replacing(close, close, ""))
+        tokens.report("E0101", "sizes in parentheses", s.span(), "", ("`dim n, d` declares sizes",),
+                      ("leave the parentheses out",), edits=edits)  # fmt: skip
         return True
     if s.kind == NUMBER and tokens.lexemes[s.index - 1] == "dim":
         edits = (tokens.inserting(tokens.starts[s.index], "n = "),)
@@ -167,6 +263,17 @@ def _function_head(s: Situation) -> bool:
     lexemes = tokens.lexemes[first : s.index]
     if lexemes[:1] != ["fn"] or "=" in lexemes or "{" in lexemes or s.wants_value:
         return False
+    if s.kind == NAME and tokens.lexemes[s.index - 2] == "fn":
+        stop = s.index
+        while tokens.kinds[stop] == NAME or tokens.lexemes[stop] == ",":
+            stop += 1
+        note = "a function is `fn f(x, y) = ...` or `fn f(x : f64[n]) -> f64 { ... }`"
+        arguments = tokens.written(s.index, stop - 1)
+        help_, edits = f"write `{tokens.lexemes[s.index - 1]}({arguments})`", (
+            Edit(Span(tokens.source, tokens.ends[s.index - 1], tokens.ends[stop - 1]), f"({arguments})"),
+        )
+        tokens.report("E0101", "a function without `( )`", s.span(), "", (note,), (help_,), edits=edits)
+        return True
     if "->" in lexemes:
         arrow = tokens.lexemes.index("->", first)
         note = "behind `->` stands the type of the result"
@@ -225,6 +332,11 @@ def _typed_definition(s: Situation) -> bool:
 
 _SLIPS: tuple[Callable[[Situation], bool], ...] = (
     _role_without_name,
+    _role_without_equal,
+    _hyphen,
+    _value_of_input,
+    _both_bounds,
+    _prefix_of_dtype,
     _missing_type,
     _dim_with_type,
     _type_without_dtype,

@@ -119,7 +119,7 @@ def _word(s: Situation) -> bool:
         from difflib import get_close_matches
 
         spelled = [keyword for keyword in KEYWORDS if KEYWORDS[keyword] in DECLARING]
-        close = get_close_matches(word, spelled, 1)
+        close = get_close_matches(word.lower(), spelled, 1)
         if not close:
             return False
         help_, edits = f"did you mean `{close[0]}`?", (s.tokens.replacing(first, first, close[0]),)
@@ -202,20 +202,6 @@ def _line_of_before(s: Situation) -> bool:
     return True
 
 
-def _python_if(s: Situation) -> bool:
-    """`if w > 0:`, also without the colon."""
-    if s.lexeme() != ":" or s.nearest() != "if":
-        return False
-    opened = next(s.pending())
-    note = "`if` is a value: `x = if a then b else c`"
-    is_statement = opened == s.statement_start()
-    edits: tuple[Edit, ...] = () if is_statement else (s.tokens.replacing(s.index, s.index, " then"),)
-    help_ = ("put the `if` behind the `=` of a definition, with a value for each case",)
-    s.tokens.report("E0101", "`:` after the condition of `if`", s.span(), "", (note,),
-                    help_ if is_statement else ("write `then`",), edits=edits)  # fmt: skip
-    return True
-
-
 # ---- values
 
 
@@ -243,24 +229,6 @@ def _lambda(s: Situation) -> bool:
         help_, edits = ("declare it above: `fn f(x) = ...`",), ()
     span = tokens.span(start).to(tokens.span(last))
     tokens.report("E0101", "a function without a name", span, "", (note,), help_, edits=edits)
-    return True
-
-
-def _python_choice(s: Situation) -> bool:
-    """`a if c else b`."""
-    if s.lexeme() != "if" or not s.after_value:
-        return False
-    tokens, stop = s.tokens, s.part_end()
-    other = next((i for i in range(s.index, stop) if tokens.lexemes[i] == "else"), None)
-    if other is None:
-        return False
-    start = s.part_start()
-    value = tokens.written(start, s.index - 1)
-    text = f"if {tokens.written(s.index + 1, other - 1)} then {value} else {tokens.written(other + 1, stop - 1)}"
-    edits = (tokens.replacing(start, stop - 1, text),) if other + 1 < stop else ()
-    note = "a choice is `if condition then value else value`"
-    help_ = (f"write `{text}`",) if len(text) <= 60 else ("put the condition first",)
-    s.tokens.report("E0101", "`if` after a value", s.span(), "", (note,), help_, edits=edits)
     return True
 
 
@@ -397,8 +365,6 @@ _SLIPS: tuple[Callable[[Situation], bool], ...] = (
     _start_word,
     _word,
     _line_of_before,
-    _python_if,
-    _python_choice,
     _comprehension,
     _slice_in_parentheses,
     _python_range,

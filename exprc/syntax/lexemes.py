@@ -65,8 +65,6 @@ _LOOK_ALIKES = {
     "\u2211": "sum",
     "\u220f": "prod",
     "\u221a": "sqrt",
-    "\u2207": "grad",
-    "\u2202": "grad",
     "\u2208": "in",
     "\u221e": "inf",
     "\u00b7": "*",
@@ -98,7 +96,7 @@ def report_lexeme(tokens: Tokens, index: int) -> None:
     lexeme, span = tokens.lexemes[index], tokens.span(index)
     if lexeme in BAD_OPERATORS:
         report_operator(tokens, index)
-    elif lexeme == "?":
+    elif lexeme == "?" and ":" in tokens.lexemes[index : index + 40]:
         _report_choice(tokens, index)
     elif lexeme[0] in "0123456789." and len(lexeme) > (lexeme[0] == "."):
         _report_number(tokens, lexeme, span)
@@ -321,6 +319,8 @@ def _report_character(tokens: Tokens, lexeme: str, span: Span) -> None:
 
 
 _CHARACTER_HELP = {
+    "\u2207": ("a derivative is `grad(E, w)`",),
+    "\u2202": ("a derivative is `grad(E, w)`",),
     "~": ("a distribution is written out: `loss E = -sum(...)` or `density lp = sum(...)` of its log density",),
     "\\": ("formulas are plain text: `\\frac{a}{b}` is `a / b`, `\\exp` is `exp`",),
     "$": ("leave it out: names hold letters, digits and `_`",),

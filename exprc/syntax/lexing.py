@@ -217,6 +217,8 @@ def _report_line_start(tokens: Tokens, index: int, previous: int) -> None:
         helps, edits = ["join the two lines"], ()
     elif lexeme in ("%", "//") or (lexeme == "/" and tokens.lexemes[index + 1] == "*"):
         helps, edits = ["a comment starts with `#`"], (tokens.replacing(index, index, "#"),)
+    elif lexeme == "-" == tokens.lexemes[index + 1] and tokens.ends[index] == tokens.starts[index + 1]:
+        helps, edits = ["a comment starts with `#`"], (tokens.replacing(index, index + 1, "#"),)
     elif lexeme == "@" and tokens.lexemes[index + 2] in ("\n", ""):
         helps, edits = ["leave the line out: everything is compiled"], (tokens.replacing(index, index + 1, ""),)
     span = tokens.span(index)

@@ -10,11 +10,13 @@ from itertools import pairwise
 from exprc.diagnostics import Edit, Label
 from exprc.source import Span
 from exprc.syntax import ast
+from exprc.syntax.choices import find_choice_slip
 from exprc.syntax.declarations import find_declaration_slip
 from exprc.syntax.foreign import VALUE_STARTS, find_foreign
 from exprc.syntax.situation import Situation
 from exprc.syntax.tables import LITERALS
 from exprc.syntax.tokens import (
+    BINARY,
     CLOSING,
     DECLARING,
     END,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEYWORD_KINDS = frozenset(KEYWORDS.values())
-_ENDS = {SEPARATOR, END, *CLOSING, LITERALS[","], LITERALS["then"], LITERALS["over"], LITERALS["{"]}
 
 # of these, one of the first in place of a value behind one of the second is a missing value, no name
 _INNER_KEYWORDS = ("then", "else", "in", "over", "emit")
@@ -40,7 +41,9 @@ _OUTER_KEYWORDS = ("if", "then", "in", "scan", "next", "over")
 
 def find_slip(situation: Situation) -> bool:
     """Report the first slip that fits."""
-    if _declaration_in_block(situation) or find_foreign(situation) or find_declaration_slip(situation):
+    if _declaration_in_block(situation) or find_foreign(situation) or find_choice_slip(situation):
+        return True
+    if find_declaration_slip(situation):
         return True
     return any(slip(situation) for slip in _SLIPS)
 
@@ -85,37 +88,6 @@ def _keyword_as_name(s: Situation) -> bool:
     note = "keywords are reserved; names of operations are not"
     help_ = (f"choose another name, for instance `{lexeme}_`",)
     s.tokens.report("E0108", f"keyword `{lexeme}` used as a name", s.tokens.span(place), "a keyword", (note,), help_)
-    return True
-
-
-def _if_without_else(s: Situation) -> bool:
-    is_end = s.kind in _ENDS or s.lexeme() in ("elif", "elseif")
-    if s.nearest() != "then" or not s.after_value or not is_end:
-        return False
-    opened = next(token for token in s.pending() if s.tokens.lexemes[token] == "if")
-    found = Label(s.span(), f"{s.found()} instead of `else`", False)
-    note = "`if` is a value, so it needs one for each case"
-    if s.lexeme() in ("elif", "elseif"):
-        help_, edits = "write `else if`", (s.tokens.replacing(s.index, s.index, "else if"),)
-    else:
-        help_, edits = "say what it is otherwise, for instance `else 0`", (s.insert_before(" else 0"),)
-    s.tokens.report("E0118", "`if` without `else`", s.tokens.span(opened), "this `if`", (note,), (help_,), (found,),
-                    edits)  # fmt: skip
-    return True
-
-
-def _missing_then(s: Situation) -> bool:
-    """`if w > 0 w else 0`."""
-    if not s.after_value or LITERALS["then"] not in s.expected or s.kind not in VALUE_STARTS - {LITERALS["if"]}:
-        return False
-    opened = next((token for token in s.pending_in_statement() if s.tokens.lexemes[token] == "if"), None)
-    if opened is None:
-        return False
-    note = "`if` needs a condition, `then` a value, and `else` another"
-    others = (Label(s.tokens.span(opened), "this `if`", False),)
-    edits = (s.insert_before(" then"),)
-    s.tokens.report("E0101", "`if` without `then`", s.span(), "`then` expected before this", (note,),
-                    ("write `then` in front of the value",), others, edits)  # fmt: skip
     return True
 
 
@@ -209,6 +181,9 @@ def _several_values(s: Situation) -> bool:
     if s.previous == NUMBER == tokens.kinds[place + 1] and adjacent and first_comma:
         note, number = "the decimal sign is a point", f"{tokens.lexemes[place - 1]}.{tokens.lexemes[place + 1]}"
         help_, edits = f"write `{number}`", (tokens.replacing(place - 1, place + 1, number),)
+    elif tokens.lexemes[s.statement_start()] == "fn":
+        note = "a function of one line has one result"
+        help_, edits = "several results are annotated: `fn f(x) -> f64, f64 { x, x^2 }`", ()
     tokens.report("E0101", "`,` after the value", s.span(), "", (note,), (help_,), edits=edits)
     return True
 
@@ -313,8 +288,48 @@ def _adjacent_values(s: Situation) -> bool:
     elif s.kind not in (NAME, NUMBER) or STRING in (s.kind, s.previous):
         help_, edits = (), ()
     before = s.tokens.lexemes[s.index - 1]
+    if before == '""' and s.kind == STRING and s.index - 1 == s.statement_start():
+        _report_docstring(s)
+        return True
     message = f"{s.found()} directly after `{before}`" if len(before) <= 30 else f"{s.found()} directly after a value"
     s.tokens.report("E0101", message, s.span(), "an operator is missing before this", notes, help_, others, edits)
+    return True
+
+
+def _report_docstring(s: Situation) -> None:
+    """`\"\"\"A model.\"\"\"`."""
+    tokens, stop = s.tokens, s.statement_end()
+    is_whole = stop == s.index + 2 and tokens.lexemes[stop - 1] == '""'
+    edits = (tokens.replacing(s.index - 1, stop - 1, f"## {s.lexeme()[1:-1]}"),) if is_whole else ()
+    message, help_ = "a string that documents", ("documentation stands behind `##`",)
+    tokens.report("E0116", message, tokens.span(s.index - 1).to(s.span()), "", (), help_, edits=edits)
+
+
+def _next_elsewhere(s: Situation) -> bool:
+    """`next w` outside of a block, `emit` without `next`."""
+    if s.lexeme() not in ("next", "emit"):
+        return False
+    note, help_ = "`next a, b emit y, z` ends the block of a scan", ("leave it out",)
+    edits: tuple[Edit, ...] = ()
+    if s.lexeme() == "next" and s.is_statement_start() and not s.in_block():
+        message = "`next` outside of a scan"
+    elif s.lexeme() == "emit" and s.in_block():
+        message, help_ = "`emit` without `next`", ("write `next` before the new states",)
+        edits = (s.tokens.inserting(s.tokens.starts[s.statement_start()], "next "),)
+    else:
+        return False
+    s.tokens.report("E0101", message, s.span(), "", (note,), help_, edits=edits)
+    return True
+
+
+def _doubled_operator(s: Situation) -> bool:
+    """`w * / 2`."""
+    if s.kind not in BINARY or s.previous not in BINARY or not s.wants_value:
+        return False
+    edits = (s.tokens.replacing(s.index, s.index, ""),)
+    note = f"`{s.tokens.lexemes[s.index - 1]}` stands between two values"
+    message = f"`{s.lexeme()}` directly after `{s.tokens.lexemes[s.index - 1]}`"
+    s.tokens.report("E0101", message, s.span(), "", (note,), ("leave one of the two out",), edits=edits)
     return True
 
 
@@ -372,9 +387,8 @@ def _in_expression(s: Situation) -> bool:
 
 
 _SLIPS: tuple[Callable[[Situation], bool], ...] = (
+    _next_elsewhere,
     _keyword_as_name,
-    _if_without_else,
-    _missing_then,
     _assignment_in_expression,
     _unused_expression,
     _tuple,
@@ -386,6 +400,7 @@ _SLIPS: tuple[Callable[[Situation], bool], ...] = (
     _braces_as_value,
     _empty_list,
     _doubled_comma,
+    _doubled_operator,
     _in_expression,
     _range_as_value,
     _adjacent_values,
