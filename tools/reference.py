@@ -14,6 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 import blocks
+import mistakes
 import numpy
 
 from exprc.cli import doc
@@ -53,6 +54,44 @@ Every message has a code; `exprc explain CODE` prints what stands here. `E` stop
 what is not built yet (E0601, E0602). `L` is a lint: the program compiles. In an example `\\xNN` stands for a byte that
 a page cannot hold.
 
+- [How to read a message](#reading)
+- [Messages for programs](#json)
+- [Codes](#codes)
+- [Thirty typical mistakes](#mistakes)
+"""
+MESSAGES_HEAD = """\
+
+## <a id="reading"></a>How to read a message
+
+The first line has the code and what is wrong. The carets point at the place; dashes point at what makes it wrong, for
+instance at the declaration that fixed a size. `note` says why, `help` what to write instead. A mistake is told once,
+and what follows from it is not told; at most 20 are printed. Very long names and lines are cut, never the place.
+
+## <a id="json"></a>Messages for programs
+
+With `--error-format json` each message is one JSON object on a line of the error stream, in ASCII:
+
+| key | value |
+| --- | --- |
+| `code` | as below; may be empty for a bug of exprc |
+| `severity` | `error`, `warning` or `lint` |
+| `message` | one line |
+| `labels` | the places, the primary one first: a span with `text` and `primary` |
+| `notes`, `help` | lists of texts |
+| `edits` | what to write so that the first help is followed: a list of spans with `replacement`, often empty |
+
+A span has `file`; `line`, `column`, `end_line`, `end_column`, counted from 1 in characters, the end behind the last
+character; `start` and `end`, offsets in bytes of the file. An edit replaces the bytes from `start` to `end`; where they
+are equal it inserts. The edits of a message are to be made together; they do not overlap.
+
+## <a id="codes"></a>Codes
+
+"""
+MISTAKES_HEAD = """\
+
+## <a id="mistakes"></a>Thirty typical mistakes
+
+What people write who come from another language, and what `exprc check` prints.
 """
 STAGES_OF_CODES = {
     "E01": "Syntax",
@@ -125,14 +164,24 @@ def _error_bound(op: Op) -> tuple[float, float] | None:
 def errors_page() -> str:
     """`docs/errors.md`."""
     entries = read_catalog()
-    parts = [ERRORS_HEAD, *(f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries)]
+    parts = [ERRORS_HEAD, MESSAGES_HEAD, *(f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries)]
     stage = ""
     for entry in entries:
         if entry.code[:3] != stage:
             stage = entry.code[:3]
             parts.append(f"\n## {STAGES_OF_CODES[stage]}\n")
         parts.append("\n" + _error(entry))
+    parts.append(MISTAKES_HEAD)
+    parts += [f"\n{_mistake(mistake)}" for mistake in mistakes.read_mistakes() if mistake.typical]
     return "".join(parts)
+
+
+def _mistake(mistake: mistakes.Mistake) -> str:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("model.expr").write_text(mistake.text, encoding="utf-8")
+        message = _message(blocks.output_of("exprc check model.expr"))
+    title = f"{mistake.title[0].upper()}{mistake.title[1:]}"
+    return f"### {title}\n\n```expr wrong\n{mistake.text}```\n\n```text\n{message}```\n"
 
 
 def _error(entry: ErrorEntry) -> str:

@@ -81,7 +81,8 @@ def _misplaced(context: Context, scope: Scope, expression: ast.Expression) -> Va
     if isinstance(expression, ast.String) and find(scope, expression.value) is not None:
         help, edits = f"a name stands without quotes: `{expression.value}`", (Edit(expression.span, expression.value),)
     elif isinstance(expression, ast.String) and expression.value.replace(".", "", 1).isdecimal():
-        help, edits = f"a number stands without quotes: `{expression.value}`", (Edit(expression.span, expression.value),)
+        help = f"a number stands without quotes: `{expression.value}`"
+        edits = (Edit(expression.span, expression.value),)
     label = Label(expression.span, where)
     context.report.error("E0311", f"{what} is not a value", label, help=help, frame=scope.frame, edits=edits)
     return POISON
