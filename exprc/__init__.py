@@ -11,6 +11,7 @@ The map of the house; a room imports only from rooms above it, and tests/test_ho
     autodiff                      derivatives of graphs, forward and reverse, from the rules of the operations
     check                         names, types, shapes: AST to graph
     printing                      graph to text that a person reads
+    pictures                      diagrams to SVG and DOT; knows neither graph nor kernels
     schedule                      how each axis is used; graph to kernels and launch plan; knows no LLVM
     lower                         kernels to LLVM IR; knows no syntax
     package                       object code to library, header, manifest and Python module

@@ -21,6 +21,31 @@ def load_program(path: str) -> Source:
     return source
 
 
+def write_whole(path: str, content: bytes) -> None:
+    """The content under a name: whole, or what was there before stays.  Links are followed and permissions kept."""
+    place = os.path.realpath(path)
+    beside = f"{place}.{os.getpid()}.tmp"
+    made = False
+    try:
+        if os.path.exists(place) and not os.path.isfile(place):  # a terminal, a pipe: nothing can be put beside it
+            with open(place, "wb") as file:
+                file.write(content)
+            return
+        with open(beside, "xb") as file:
+            made = True
+            file.write(content)
+        if os.path.exists(place):
+            os.chmod(beside, os.stat(place).st_mode & 0o7777)
+        os.replace(beside, place)
+    except BaseException as problem:
+        if made and os.path.exists(beside):
+            os.unlink(beside)
+        if not isinstance(problem, (OSError, ValueError)):
+            raise
+        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+        raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {reason.lower()}")) from None
+
+
 def _read(path: str) -> tuple[str, bytes]:
     if path == STANDARD_INPUT:
         return "<stdin>", sys.stdin.buffer.read()

@@ -3,7 +3,7 @@
 Stages are data, so that showing, timing and stopping after one are loops over the tuple.  Must not print or exit.
 """
 
-from exprc.driver.commands import BuildReport, CheckReport, build, check, grad, run, show
+from exprc.driver.commands import BuildReport, CheckReport, build, check, grad, graph, run, show
 from exprc.driver.options import Options
 from exprc.driver.pipeline import STAGES, Compilation, Stage
 
@@ -17,6 +17,7 @@ __all__ = [
     "build",
     "check",
     "grad",
+    "graph",
     "run",
     "show",
 ]

@@ -68,6 +68,13 @@ def check(source: Source, options: Options) -> CheckReport:
     return CheckReport(text, state.model.lints)
 
 
+def graph(source: Source, options: Options, what: str, most: int, form: str) -> str:
+    """A picture of the model, its derivative or its kernels, with at most about so many boxes."""
+    from exprc.driver.drawing import STAGE_OF, draw
+
+    return draw(run_stages(source, options, STAGE_OF[what]), what, most, form)
+
+
 def run(source: Source, options: Options, data: Mapping[str, Any]) -> dict[str, Any]:
     """The values of losses, outputs and other definitions on data, by the compiled library."""
     from exprc.driver.evaluation import evaluate
