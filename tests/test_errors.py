@@ -15,7 +15,7 @@ from exprc.cli.main import run
 from exprc.errors import ErrorEntry, example_bytes, find_entry, parse_catalog, read_catalog
 
 CATALOG = read_catalog()
-LIMITS = ("E0601", "E0602")
+LIMITS = ("E0601", "E0602", "E0604")
 MODEL = """dim n
 input x : f64[n]
 param w : f64
@@ -47,6 +47,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "taken" / "model.py").write_text("print('mine')\n")
     np.savez(tmp_path / "data.npz", x=np.arange(4.0), w=1.0)
     np.savez(tmp_path / "other.npz", x=np.ones((4, 4)), w=1.0)
+    (tmp_path / "start.expr").write_text("input x : f64\nparam w : f64 = 0\nloss E = (x - w)^2\n")
+    for name in ("x", "w"):
+        np.save(tmp_path / f"{name}.npy", 2.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -46,7 +46,7 @@ def save_report(error: Exception, arguments: Sequence[str], session: Session, st
         f"program: {source.name}\n{source.text}" if source else "no program was read",
     ]
     try:
-        handle, path = tempfile.mkstemp(prefix="exprc-bug-", suffix=".txt")
+        handle, path = tempfile.mkstemp(prefix="exprc-bug-", suffix=".txt", dir=session.report_folder)
         with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write("\n\n".join(parts))
     except OSError as problem:

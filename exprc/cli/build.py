@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import click
 
-from exprc.cli.files import STANDARD_INPUT, load_program
+from exprc.cli.files import STANDARD_INPUT, load_program, undisturbed
 from exprc.cli.options import (
     HELP_NAMES,
     common_options,
     file_argument,
+    limit_options,
     make_options,
     names_option,
     not_built,
     refuse,
     rewrite_options,
     stage_options,
+    within_limits,
 )
 from exprc.cli.progress import progress
 from exprc.cli.report import show_files, show_times
@@ -43,36 +46,53 @@ FORMS_NOT_BUILT = ("ptx",)
 @not_built("--sm", metavar="N", help="The GPU's generation.")
 @not_built("--blas", metavar="NAME", help="Take matrix products from a library.")
 @not_built("--guard", is_flag=True, help="Check every access.")
-@not_built("--watch", is_flag=True, help="Build again whenever the program changes.")
-@not_built("--max-memory", metavar="SIZE", help="Give up when compiling takes more memory.")
-@not_built("--max-time", metavar="S", help="Give up when compiling takes more seconds.")
-def command(
-    file: str, show_stage: str | None, stop_after: str | None, with_times: bool, order: int, **given: Any
-) -> None:
+@click.option("--watch", is_flag=True, help="Build again whenever the program changes, until Ctrl-C.")
+@limit_options
+def command(file: str, show_stage: str | None, stop_after: str | None, watch: bool, order: int, **given: Any) -> None:
     """Compile FILE to a library, its C header, a manifest and a Python module.
 
     \b
     Example:
       exprc build model.expr -o build
-      PYTHONPATH=build python -c "import model; help(model)"
+      exprc build model.expr --max-time 60 --max-memory 2G --force
     """
     _expect_forms(given["emit"])
     if order == 2:
         raise refuse("`--order 2`, second derivatives in the library,")
-    if file == STANDARD_INPUT and not given["name"] and not (show_stage or stop_after):
-        raise click.UsageError("standard input has no name to give to the library: say --name NAME")
+    last = show_stage or stop_after
+    if file == STANDARD_INPUT and (watch or not given["name"]) and not last:
+        reason = "standard input cannot be watched" if watch else "standard input has no name to give to the library"
+        raise click.UsageError(f"{reason}: say --name NAME" if not watch else reason)
+    if watch and last:
+        raise click.UsageError("--watch builds; it does not go with --show and --stop-after")
+    if last:
+        within_limits(given, partial(_show, file, last, bool(show_stage), order, given))
+    elif watch:
+        from exprc.cli.watch import watch_program
+
+        watch_program(file, lambda: within_limits(dict(given), partial(_build, file, order, dict(given))))
+    else:
+        within_limits(given, partial(_build, file, order, given))
+
+
+def _show(file: str, last: str, is_shown: bool, order: int, given: dict[str, Any]) -> None:
     source = load_program(file)
     from exprc import driver
 
+    given.pop("with_times")
+    text = driver.show(source, make_options(source, order=order, **given), last)
+    say(text.rstrip("\n") + "\n" if is_shown else "")
+
+
+def _build(file: str, order: int, given: dict[str, Any]) -> None:
+    source = load_program(file)
+    from exprc import driver
+
+    with_times = given.pop("with_times")
     options = make_options(source, order=order, **given)
-    last = show_stage or stop_after
-    if last:
-        text = driver.show(source, options, last)
-        say(text.rstrip("\n") + "\n" if show_stage else "")
-        return
     start = time.process_time()  # what Python, the imports and the reading have taken by now
     with progress(f"building {options.name}"):
-        report = driver.build(source, options)
+        report = driver.build(source, options, undisturbed())
     session().report(report.diagnostics)
     show_files(report.files, report.seconds, report.notes)
     if with_times:

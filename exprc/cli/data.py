@@ -1,75 +1,217 @@
-"""Arrays from `.npz`, `.npy` and `.csv` files, and results to `.npz`.  Knows nothing of programs."""
+"""Arrays from `.npz`, `.npy` and `.csv` files.  Knows nothing of programs.
+
+A file is a stranger's: nothing in it is executed, and whatever is wrong with it is said of the file.  What is wrong
+with one array or column only matters to who asks for it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import Diagnostic, UserError
 
 if TYPE_CHECKING:
     import numpy
 
-    Arrays = dict[str, numpy.ndarray[Any, Any]]
+    Array = numpy.ndarray[Any, Any]
+
+NUMBERS = "biuf"  # the kinds of dtypes that hold numbers
 
 
-def load_data(paths: Iterable[str]) -> Arrays:
-    """The arrays of all files by name; a name in two files is an error."""
-    arrays: Arrays = {}
+class Data(NamedTuple):
+    """Arrays by name; `texts` are the names of those that were written as text, whose numbers have no dtype of their
+    own; `problems` says of further names why there is no array."""
+
+    arrays: dict[str, Array]
+    texts: frozenset[str]
+    problems: dict[str, str]
+
+
+class _Found(NamedTuple):
+    array: Array | None
+    is_text: bool = False
+    problem: str = ""
+
+
+def load_data(given: Iterable[str]) -> Data:
+    """What all files hold.  Each is a path, or `NAME=PATH` for the one array of a file under a name."""
+    found: dict[str, _Found] = {}
     origin: dict[str, str] = {}
-    for path in paths:
-        for name, array in _read(path).items():
-            if name in arrays:
-                raise _unreadable(path, f"`{name}` is already in {origin[name]}")
-            arrays[name], origin[name] = array, path
-    return arrays
+    named = sorted((_name_and_path(one) for one in given), key=lambda pair: not pair[0])
+    for name, path in named:
+        for key, entry in _read(path, name).items():
+            if key in origin and not name and any(key == other for other, _ in named):
+                continue  # `NAME=PATH` says which it is to be
+            if key in origin:
+                entry = _twice(key, path, origin[key], entry, found[key])
+            found[key], origin[key] = entry, path
+    return Data(
+        {name: entry.array for name, entry in found.items() if entry.array is not None},
+        frozenset(name for name, entry in found.items() if entry.is_text),
+        {name: entry.problem for name, entry in found.items() if entry.array is None},
+    )
 
 
-def save_results(path: str, results: Mapping[str, Any]) -> None:
-    """Write results to an `.npz` file, which appears whole or not at all."""
-    import numpy
+def _twice(name: str, path: str, other: str, here: _Found, there: _Found) -> _Found:
+    """A name in two files: an error, but for columns of tables, which may share names that nobody needs."""
+    if here.is_text and there.is_text:
+        return _Found(None, True, f"it is in {other} and in {path}")
+    raise _unreadable(path, f"`{name}` is already in {other}")
 
-    temporary = f"{path}.{os.getpid()}.tmp"
+
+def _name_and_path(given: str) -> tuple[str, str]:
+    name, equals, path = given.partition("=")
+    return (name, path) if equals and name.isidentifier() and not os.path.exists(given) else ("", given)
+
+
+def _read(path: str, name: str) -> dict[str, _Found]:
+    stem, ending = os.path.splitext(os.path.basename(path))
+    readers = {".npz": _read_archive, ".npy": _read_array, ".csv": _read_table}
+    reader = readers.get(ending.lower())
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise _unreadable(path, "it is no regular file")
+    if reader is None:
+        raise _unreadable(path, "data comes as .npz, .npy or .csv")
     try:
-        with open(temporary, "wb") as file:
-            numpy.savez(file, **{name.replace("/", "_"): value for name, value in results.items()})
-        os.replace(temporary, path)
-    except OSError as problem:
-        raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {problem.strerror}")) from None
-
-
-def _read(path: str) -> Arrays:
-    import numpy
-
-    stem, suffix = os.path.splitext(os.path.basename(path))
-    try:
-        if suffix == ".npz":
-            with numpy.load(path, allow_pickle=False) as archive:
-                return dict(archive)
-        if suffix == ".npy":
-            return {stem: numpy.load(path, allow_pickle=False)}
-        if suffix == ".csv":
-            return _read_columns(path, stem)
+        found = reader(path, name or stem)
     except OSError as problem:
         raise _unreadable(path, (problem.strerror or str(problem)).lower()) from None
+    except MemoryError:
+        raise _unreadable(path, "it does not fit into memory") from None
     except Exception as problem:
-        # Whatever a stranger's file makes the readers say, the file is at fault.
-        raise _unreadable(path, str(problem).split("\n")[0]) from None
-    raise _unreadable(path, "data comes as .npz, .npy or .csv")
+        raise _unreadable(path, str(problem).split("\n")[0] or type(problem).__name__) from None
+    return _under(name, found, path) if name else found
 
 
-def _read_columns(path: str, stem: str) -> Arrays:
-    """The whole table under the file's name, and with a header each column under its own."""
+def _under(name: str, found: dict[str, _Found], path: str) -> dict[str, _Found]:
+    """The one array that `NAME=PATH` asks for."""
+    if name in found:
+        return {name: found[name]}
+    if len(found) == 1:
+        return {name: next(iter(found.values()))}
+    raise _unreadable(path, f"it has {len(found)} arrays, and none is `{name}`")
+
+
+def _read_archive(path: str, name: str) -> dict[str, _Found]:
     import numpy
 
+    with numpy.load(path, allow_pickle=False) as archive:
+        if not isinstance(archive, numpy.lib.npyio.NpzFile):
+            raise ValueError("it is no archive of arrays")
+        return {key: _of_numbers(archive[key]) for key in archive.files}
+
+
+def _read_array(path: str, name: str) -> dict[str, _Found]:
+    import numpy
+
+    array = numpy.load(path, allow_pickle=False)
+    if not isinstance(array, numpy.ndarray):
+        raise ValueError("it is an archive; call it .npz")
+    return {name: _of_numbers(array)}
+
+
+def _of_numbers(array: Any) -> _Found:
+    import numpy
+
+    if not isinstance(array, numpy.ndarray):
+        return _Found(None, problem="it is no array")
+    if array.dtype.kind not in NUMBERS:
+        return _Found(None, problem=f"its dtype is {array.dtype}")
+    return _Found(array)
+
+
+# ---- tables
+
+
+def _read_table(path: str, name: str) -> dict[str, _Found]:
+    """The whole table under a name, and with a header each column under its own."""
     with open(path, encoding="utf-8-sig") as file:
-        first = [cell.strip().strip('"') for cell in file.readline().split(",")]
-        has_header = not all(_is_number(cell) for cell in first)
-        file.seek(0)
-        table = numpy.loadtxt(file, delimiter=",", skiprows=int(has_header), ndmin=2)
-    columns = {name: table[:, index].copy() for index, name in enumerate(first)} if has_header else {}
-    return {stem: table, **columns}
+        text = file.read()
+    if not text.strip():
+        raise ValueError("it is empty")
+    header, body = _header(text)
+    table = _fast(body, len(header))
+    if table is not None:
+        columns = {title: _Found(table[:, at].copy(), True) for at, title in enumerate(header)}
+        found = {name: _Found(table, True), **columns}
+    else:
+        found = _column_by_column(body, header, name, 1 + text[: len(text) - len(body)].count("\n"))
+    for title in {title for title in header if header.count(title) > 1}:
+        found[title] = _Found(None, True, f"several columns of {path} have this name")
+    found.pop("", None)
+    return found
+
+
+def _header(text: str) -> tuple[list[str], str]:
+    """The names of the columns, none where the first line consists of numbers; and the lines after them."""
+    import csv
+
+    lines = text.splitlines(keepends=True)
+    start = next(at for at, line in enumerate(lines) if line.strip())
+    cells = [cell.strip() for cell in next(csv.reader([lines[start]], skipinitialspace=True))]
+    if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0].strip("\t")):
+        raise ValueError("columns are separated by commas")
+    if all(_is_number(cell) or not cell for cell in cells):
+        return [], text
+    return cells, "".join(lines[start + 1 :])
+
+
+def _fast(body: str, width: int) -> Array | None:
+    """A table of numbers only; None where it is not one, or has not the width of its header."""
+    import io
+
+    import numpy
+
+    if not body.strip():
+        return numpy.zeros((0, width))
+    whole = not any(mark in body for mark in ".eEnN")
+    for dtype in (numpy.int64, numpy.float64) if whole else (numpy.float64,):
+        try:
+            table = numpy.loadtxt(io.StringIO(body), dtype, None, ",", quotechar='"', ndmin=2)
+        except (ValueError, OverflowError):
+            continue
+        return table if width in (0, table.shape[1]) else None
+    return None
+
+
+def _column_by_column(body: str, header: list[str], name: str, first: int) -> dict[str, _Found]:
+    """The columns of a table that is not all numbers; lines with a wrong number of cells make it no table."""
+    import csv
+    import io
+
+    import numpy
+
+    reader = csv.reader(io.StringIO(body), skipinitialspace=True, strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    for row in reader:
+        if not any(cell.strip() for cell in row) and len(row) < 2:
+            continue
+        width = len(header) or len(rows[0][1] if rows else row)
+        if len(row) != width:
+            raise ValueError(f"line {first + reader.line_num - 1} has {len(row)} cells, not {width}")
+        rows.append((first + reader.line_num - 1, row))
+    columns = [_column(at, rows, header) for at in range(len(rows[0][1]))]
+    wrong = next((column.problem for column in columns if column.problem), "")
+    if wrong and not header:
+        raise ValueError(wrong)
+    whole = _Found(None, True, wrong) if wrong else _Found(numpy.stack([c.array for c in columns], 1), True)  # type: ignore[misc]
+    return {name: whole, **dict(zip(header, columns))}
+
+
+def _column(at: int, rows: list[tuple[int, list[str]]], header: list[str]) -> _Found:
+    import numpy
+
+    cells = [row[at].strip() for _, row in rows]
+    if all(cell.lower() in ("true", "false") for cell in cells):
+        return _Found(numpy.array([cell.lower() == "true" for cell in cells]), True)
+    for (line, _), cell in zip(rows, cells):
+        if not _is_number(cell):
+            where = f"line {line}, column " + (f"`{header[at]}`" if header else str(at + 1))
+            what = f"{cell[:40]!r} is no number" if cell else "a cell is empty; write nan where a value is missing"
+            return _Found(None, True, f"{where}: {what}")
+    return _Found(numpy.array([float(cell) for cell in cells]), True)
 
 
 def _is_number(cell: str) -> bool:
@@ -77,7 +219,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
 def _unreadable(path: str, reason: str) -> UserError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from exprc.cli.session import session
 from exprc.diagnostics import Diagnostic, UserError
@@ -21,8 +23,30 @@ def load_program(path: str) -> Source:
     return source
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A block that is not interrupted by a request to end, since it writes files that belong together."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def write_whole(path: str, content: bytes) -> None:
     """The content under a name: whole, or what was there before stays.  Links are followed and permissions kept."""
+    with undisturbed():
+        _write_whole(path, content)
+
+
+def _write_whole(path: str, content: bytes) -> None:
     place = os.path.realpath(path)
     beside = f"{place}.{os.getpid()}.tmp"
     made = False
@@ -46,17 +70,22 @@ def write_whole(path: str, content: bytes) -> None:
         raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {reason.lower()}")) from None
 
 
-def _read(path: str) -> tuple[str, bytes]:
-    if path == STANDARD_INPUT:
-        return "<stdin>", sys.stdin.buffer.read()
+def read_bytes(path: str) -> bytes:
+    """What a file holds."""
     try:
         with open(path, "rb") as file:
-            return path, file.read()
+            return file.read()
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
         raise UserError(
             Diagnostic("E0704", f"cannot read `{path}`: {reason.lower()}", help=_nearest_programs(path))
         ) from None
+
+
+def _read(path: str) -> tuple[str, bytes]:
+    if path == STANDARD_INPUT:
+        return "<stdin>", sys.stdin.buffer.read()
+    return path, read_bytes(path)
 
 
 def _nearest_programs(path: str) -> tuple[str, ...]:

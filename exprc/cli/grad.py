@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -11,10 +12,12 @@ from exprc.cli.options import (
     HELP_NAMES,
     common_options,
     file_argument,
+    limit_options,
     make_options,
     names_option,
     refuse,
     rewrite_options,
+    within_limits,
 )
 from exprc.cli.progress import progress
 from exprc.cli.session import say
@@ -32,6 +35,7 @@ from exprc.cli.session import say
 @click.option("--sizes", is_flag=True, help="Write the shape of each derivative beside it.")
 @click.option("--no-simplify", "simplify", flag_value=False, default=True, type=bool, help="Print it as derived.")
 @rewrite_options
+@limit_options
 def command(file: str, loss: str | None, of: str | None, order: int, **given: Any) -> None:
     """Print the derivatives of the losses of FILE, or of one LOSS, in closed form and in the program's own names.
 
@@ -46,10 +50,15 @@ def command(file: str, loss: str | None, of: str | None, order: int, **given: An
         raise refuse("`--order 2`, second derivatives,")
     if given["format"] != "text":
         raise refuse(f"`--format {given['format']}`")
+    given |= {"of": of or loss, "order": order}
+    within_limits(given, partial(_grad, file, given))
+
+
+def _grad(file: str, given: dict[str, Any]) -> None:
     source = load_program(file)
     from exprc import driver
 
-    options = make_options(source, of=of or loss, order=order, **given)
+    options = make_options(source, **given)
     with progress(f"differentiating {options.name}"):
         text = driver.grad(source, options)
     say(text.rstrip("\n") + "\n")

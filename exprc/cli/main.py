@@ -9,13 +9,13 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
 from exprc import __version__
 from exprc.cli.session import Session
-from exprc.diagnostics import EXIT_BUG, ExprcError
+from exprc.diagnostics import EXIT_BUG, EXIT_LIMIT, Diagnostic, ExprcError
 
 COMMANDS = {
     "build": "Compile a program to a library, its C header and a Python module.",
@@ -79,9 +79,19 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; the exit code."""
     session = Session()
-    try:
+    session.arguments = tuple(arguments)
+
+    def work() -> None:
         with command_line.make_context("exprc", list(arguments), obj=session) as context:
             command_line.invoke(context)
+
+    return outcome(work, session)
+
+
+def outcome(work: Callable[[], None], session: Session) -> int:
+    """Do the work and tell what went wrong; the exit code."""
+    try:
+        work()
         sys.stdout.flush()
         return 0
     except click.exceptions.Exit as stop:
@@ -97,8 +107,25 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except MemoryError as error:
+        from exprc.cli.stages import stage_of_failure
+
+        session.report((limit_reached(session.memory_limit, stage_of_failure(error.__traceback__)),))
+        return EXIT_LIMIT
     except Exception as error:
         from exprc.cli.bug import report_bug
 
-        report_bug(error, arguments, session)
+        report_bug(error, session.arguments, session)
         return EXIT_BUG
+
+
+def limit_reached(memory: str, stage: str, seconds: float | None = None) -> Diagnostic:
+    """The diagnostic of work that was ended by a limit: of memory as the user wrote it, empty for the machine's, or of
+    time."""
+    if seconds is not None:
+        message = f"the work took more than the {seconds:g} s that `--max-time` allows"
+    elif memory:
+        message = f"the work took more than the {memory} of memory that `--max-memory` allows"
+    else:
+        message = "the work took more memory than there is"
+    return Diagnostic("E0604", message, notes=(f"it was in the stage `{stage or 'start'}`",))

@@ -53,6 +53,30 @@ def rewrite_options(function: Function) -> Function:
     return function
 
 
+def limit_options(function: Function) -> Function:
+    """What the work may take at most."""
+    for option in (
+        click.option("--max-memory", metavar="SIZE", callback=_read_memory,
+                     help="Give up, with exit code 3, when the work takes more memory, as in 500M or 2G."),
+        click.option("--max-time", metavar="S", type=click.FloatRange(min=0, min_open=True),
+                     help="Give up, with exit code 3, when the work takes more seconds."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def within_limits(given: dict[str, Any], work: Callable[[], None]) -> None:
+    """Do the work, watched where `limit_options` were given; they are taken out of `given`."""
+    memory, seconds = given.pop("max_memory"), given.pop("max_time")
+    if memory is None and seconds is None:
+        work()
+        return
+    from exprc.cli.limits import Limits, run_within
+
+    size, text = memory or (None, "")
+    run_within(Limits(size, seconds, text), work)
+
+
 def stage_options(function: Function) -> Function:
     """Looking into the pipeline."""
     for option in (
@@ -115,6 +139,19 @@ def _read_dim(text: str) -> tuple[str, int]:
     if value >= 2**63:
         raise click.BadParameter(f"{text!r}: a size fits 64 bits, so it is less than 2^63", param_hint="--dim")
     return name.strip(), value
+
+
+def _read_memory(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, str] | None:
+    """A number of bytes with its text: `500M`, `2G`, `1.5 GiB`, `8e9`."""
+    if text is None:
+        return None
+    import re
+
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:e\d+)?)\s*([kmgt]?)(i?b?)\s*", text, re.IGNORECASE)
+    size = float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " ") if found else 0.0
+    if not 0 < size < 2**62:
+        raise click.BadParameter(f"{text!r} is no amount of memory, as 500M or 2G", context, parameter)
+    return int(size), text.strip()
 
 
 def _split_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

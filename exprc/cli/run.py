@@ -2,61 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from functools import partial
 from typing import Any
 
 import click
 
-from exprc.cli.data import load_data, save_results
 from exprc.cli.files import load_program
-from exprc.cli.options import HELP_NAMES, common_options, file_argument, make_options, names_option, rewrite_options
+from exprc.cli.options import (
+    HELP_NAMES,
+    common_options,
+    file_argument,
+    limit_options,
+    make_options,
+    names_option,
+    rewrite_options,
+    within_limits,
+)
 from exprc.cli.progress import progress
-from exprc.cli.session import bold, say
+from exprc.cli.session import say, session
+
+FORMS = (".npz", ".json", ".csv")
 
 
 @click.command("run", context_settings=HELP_NAMES)
 @file_argument
 @click.argument("more_data", nargs=-1, metavar="", type=click.Path())
-@click.option("--data", multiple=True, metavar="FILE...", help="Arrays by name: .npz, .npy, .csv. May be repeated.")
+@click.option("--data", multiple=True, metavar="FILE...",
+              help="Arrays by name: .npz, .npy, .csv; NAME=FILE gives the array a name. May be repeated.")  # fmt: skip
 @common_options
 @click.option("--grad", "gradients", is_flag=True, help="Also the gradient of each loss.")
 @names_option("--show-value", "values", metavar="NAMES", help="Also these definitions.")
 @names_option("--only", metavar="NAMES", help="Only these losses and outputs.")
-@click.option("-o", "--out", metavar="FILE", help="Write the results to this .npz file instead of the screen.")
+@click.option("-o", "--out", metavar="FILE", help="Write the results to this .npz, .json or .csv file.")
 @rewrite_options
+@limit_options
 def command(file: str, data: tuple[str, ...], more_data: tuple[str, ...], out: str | None, **given: Any) -> None:
     """Evaluate the losses and outputs of FILE on arrays that are found by name in the data.
+
+    A .npy file is an array under the file's name. So is a .csv file, and each column that its first line names.
 
     \b
     Example:
       exprc run model.expr --data data.npz --grad
       exprc run model.expr --data X.npy y.npy w.npy -o result.npz
+      exprc run model.expr --data w=start.csv table.csv X.npy
     """
     if more_data and not data:
         raise click.UsageError(f"what is {more_data[0]!r}? Data files follow --data")
+    if out and os.path.splitext(out)[1].lower() not in FORMS:
+        raise click.BadParameter(f"{out!r} ends in none of {', '.join(FORMS)}", param_hint="-o")
+    within_limits(given, partial(_run, file, (*data, *more_data), out, given))
+
+
+def _run(file: str, data: tuple[str, ...], out: str | None, given: dict[str, Any]) -> None:
     source = load_program(file)
     from exprc import driver
+    from exprc.cli.data import load_data
+    from exprc.cli.results import listing, save_results
 
     options = make_options(source, **given)
+    found = load_data(data)
     with progress(f"running {options.name}"):
-        results = driver.run(source, options, load_data((*data, *more_data)))
+        report = driver.run(source, options, driver.Given(*found))
+    session().report(report.diagnostics)
     if out:
-        save_results(out, results)
+        save_results(out, report.values)
     else:
-        say(_listing(results))
-
-
-def _listing(results: Mapping[str, Any]) -> str:
-    """Each result on the screen, arrays indented under their names."""
-    import numpy
-
-    lines = []
-    for name, value in results.items():
-        array = numpy.asarray(value)
-        if array.ndim == 0:
-            lines.append(f"{bold(name)} = {array.item()!r}")
-        else:
-            shape = " × ".join(map(str, array.shape))
-            text = numpy.array2string(array, threshold=100, edgeitems=3, max_line_width=100, prefix="    ")
-            lines.append(f"{bold(name)} = {shape} {array.dtype}\n    {text}")
-    return "\n".join(lines) + "\n"
+        say(listing(report.values))

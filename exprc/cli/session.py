@@ -20,13 +20,16 @@ TEXT, JSON = "text", "json"
 
 
 class Session:
-    """The state of one run: the form of messages, the program at hand."""
+    """The state of one run: the command line, the form of messages, the program at hand, where reports of bugs go."""
 
-    __slots__ = ("message_form", "source")
+    __slots__ = ("arguments", "memory_limit", "message_form", "report_folder", "source")
 
     def __init__(self) -> None:
+        self.arguments: tuple[str, ...] = ()
+        self.memory_limit = ""  # as the user wrote it
         self.message_form = TEXT
         self.source: Source | None = None
+        self.report_folder: str | None = None
 
     def report(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Write diagnostics to the error stream."""

@@ -3,8 +3,8 @@
 Stages are data, so that showing, timing and stopping after one are loops over the tuple.  Must not print or exit.
 """
 
-from exprc.driver.commands import BuildReport, CheckReport, build, check, grad, graph, run, show
-from exprc.driver.options import Options
+from exprc.driver.commands import BuildReport, CheckReport, build, check, compare, grad, graph, run, show
+from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import STAGES, Compilation, Stage
 
 __all__ = [
@@ -12,10 +12,12 @@ __all__ = [
     "BuildReport",
     "CheckReport",
     "Compilation",
+    "Given",
     "Options",
     "Stage",
     "build",
     "check",
+    "compare",
     "grad",
     "graph",
     "run",

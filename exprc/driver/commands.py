@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
 
 from exprc.diagnostics import Diagnostic
-from exprc.driver.options import Options
+from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import STAGES, run_stages
 from exprc.source import Source
+
+if TYPE_CHECKING:
+    from exprc.driver.comparison import Row
+    from exprc.driver.evaluation import RunReport
 
 CPU, GPU = "cpu", "ptx"
 
@@ -31,14 +35,17 @@ class CheckReport(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def build(source: Source, options: Options) -> BuildReport:
-    """Compiles and writes the artefacts."""
+def build(
+    source: Source, options: Options, writing: AbstractContextManager[None] | None = None
+) -> BuildReport:
+    """Compiles and writes the artefacts, these under `writing`."""
     from exprc.package.write import write_artefacts
 
     start = time.perf_counter()
     state = run_stages(source, options, "package")
     before = time.perf_counter()
-    paths = write_artefacts(options.out_dir, state.files, options.force)
+    with writing or nullcontext():
+        paths = write_artefacts(options.out_dir, state.files, options.force)
     end = time.perf_counter()
     sizes = [len(c.encode() if isinstance(c, str) else c) for c in state.files.values()]
     assert state.model is not None
@@ -75,7 +82,14 @@ def graph(source: Source, options: Options, what: str, most: int, form: str) -> 
     return draw(run_stages(source, options, STAGE_OF[what]), what, most, form)
 
 
-def run(source: Source, options: Options, data: Mapping[str, Any]) -> dict[str, Any]:
+def compare(source: Source, options: Options, data: Given | None) -> list[Row]:
+    """Gradients held against differences: a row for each loss and param."""
+    from exprc.driver.comparison import compare_gradients
+
+    return compare_gradients(source, options, data)
+
+
+def run(source: Source, options: Options, data: Given) -> RunReport:
     """The values of losses, outputs and other definitions on data, by the compiled library."""
     from exprc.driver.evaluation import evaluate
 

@@ -5,36 +5,45 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from exprc.diagnostics import Diagnostic, UserError
-from exprc.driver.options import Options
+from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import run_stages
-from exprc.package.interface import Interface
+from exprc.ir.evaluate import NUMPY_NAMES
+from exprc.package.interface import Argument, Interface
 from exprc.package.names import MODULE_METHODS, python_name
 from exprc.source import Source
 
 MODULE = "exprc_run_model"
+MOST_NAMES = 20
 
 
-def evaluate(source: Source, options: Options, data: Mapping[str, Any]) -> dict[str, Any]:
+class RunReport(NamedTuple):
+    """Values by name, gradients as `dE/dw`, and what is worth saying about the data."""
+
+    values: dict[str, Any]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def evaluate(source: Source, options: Options, data: Given) -> RunReport:
     """Values by name: losses, outputs, `--show-value` definitions, and gradients as `dE/dw`."""
     wanted = options._replace(name=MODULE, order=1 if options.gradients else 0)
     state = run_stages(source, wanted, "package")
     interface = state.interface
     assert interface is not None and state.model is not None
     results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="exprc-") as folder:
-        from exprc.package.write import write_artefacts
-
-        write_artefacts(folder, state.files)
-        module = _import(folder)
+    needed = {name for callable_ in interface.callables for name in callable_.arguments}
+    arguments = {a.name: array_for(a, interface, data) for a in interface.arguments if a.name in needed}
+    with loaded(state.files) as module:
         for callable_ in interface.callables:
-            given = _arguments(interface, callable_.arguments, data)
-            function = getattr(module, python_name(callable_.name, MODULE_METHODS))
-            given |= {d: data[d] for d in callable_.dims if d in data and d not in given}
+            given = {interface.argument(name).python_name: arguments[name] for name in callable_.arguments}
+            given |= _sizes(callable_.dims, given, data)
+            function = function_of(module, callable_.name)
             try:
                 if options.gradients and callable_.gradient:
                     value, gradients = function.value_and_grad(**given)
@@ -43,50 +52,119 @@ def evaluate(source: Source, options: Options, data: Mapping[str, Any]) -> dict[
                         results[f"d{callable_.name}/d{name}"] = gradient
                 else:
                     results[callable_.name] = function(**given)
-            except (TypeError, ValueError, IndexError) as problem:
-                raise UserError(Diagnostic("E0709", str(problem))) from None
-    return results
+            except (TypeError, ValueError, OverflowError, ArithmeticError, IndexError) as problem:
+                raise UserError(Diagnostic("E0709", str(problem).removeprefix(f"{MODULE}."))) from None
+    return RunReport(results, tuple(_misspelt(interface, needed, data)))
 
 
-def _arguments(interface: Interface, names: tuple[str, ...], data: Mapping[str, Any]) -> dict[str, Any]:
-    given = {}
-    for name in names:
-        argument = interface.argument(name)
-        if name in data:
-            given[argument.python_name] = data[name]
-        elif isinstance(argument.start, (int, float)):
-            given[argument.python_name] = _filled(argument, interface, data)
-        else:
-            raise UserError(
-                Diagnostic(
-                    "E0709",
-                    f"the data has no array `{name}`",
-                    notes=(
-                        f"line {argument.line}: {argument.declaration}",
-                        f"the data has {', '.join(data) or 'nothing'}",
-                    ),
-                )
-            )
-    return given
+@contextmanager
+def loaded(files: Mapping[str, str | bytes]) -> Iterator[ModuleType]:
+    """The module of artefacts, imported from a private folder for as long as the block runs."""
+    from exprc.package.write import write_artefacts
+
+    with tempfile.TemporaryDirectory(prefix="exprc-") as folder:
+        write_artefacts(folder, files)
+        yield _import(folder)
 
 
-def _filled(argument: Any, interface: Interface, data: Mapping[str, Any]) -> Any:
-    """A param at its start value, its sizes taken from the data."""
+def array_for(argument: Argument, interface: Interface, data: Given) -> Any:
+    """The array of an input or a param from the data, or the start value of a param."""
+    name = argument.name
+    if name in data.arrays:
+        array = data.arrays[name]
+        return _from_text(argument, array) if name in data.texts else array
+    place = f"line {argument.line}: {argument.declaration}"
+    if name in data.problems:
+        raise UserError(Diagnostic("E0709", f"the data has no array `{name}`: {data.problems[name]}", notes=(place,)))
+    if argument.start is not None:
+        return _filled(argument, interface, data)
+    near = get_close_matches(name, data.arrays, 1)
+    raise UserError(
+        Diagnostic(
+            "E0709",
+            f"the data has no array `{name}`",
+            notes=(place, f"the data has {_listed(data.arrays)}"),
+            help=(f"`--data {name}=FILE` gives the array of a file this name",) if not near else
+            (f"did you mean `{near[0]}`? `--data {name}=FILE` gives the array of a file this name",),
+        )
+    )  # fmt: skip
+
+
+def _from_text(argument: Argument, array: Any) -> Any:
+    """Numbers that were written as text, in the declared dtype where they are numbers of it; a table of one column or
+    one line as the vector or number that is declared."""
+    rank = len(argument.shape)
+    if array.ndim == 2 and rank < 2 and 1 in array.shape and (rank or array.size == 1):
+        array = array.reshape(-1 if rank else ())
+    wanted = NUMPY_NAMES[argument.dtype]
+    if array.dtype == wanted or array.dtype.kind not in "biuf":
+        return array
     import numpy
 
+    with numpy.errstate(all="ignore"):
+        converted = array.astype(wanted)
+    is_rounded = wanted.startswith("float") or (converted.astype(array.dtype) == array).all()
+    return converted if is_rounded else array
+
+
+def _sizes(dims: Iterable[str], given: Mapping[str, Any], data: Given) -> dict[str, int]:
+    """Sizes that the data gives as numbers."""
+    found = {}
+    for name in dims:
+        value = data.arrays.get(name)
+        if name not in given and value is not None and value.size == 1 and value.reshape(()) == int(value.reshape(())):
+            found[name] = int(value.reshape(()))
+    return found
+
+
+def _filled(argument: Argument, interface: Interface, data: Given) -> Any:
+    """A param at its start value."""
+    import numpy
+
+    shape = shape_in(argument, interface, data)
+    start = numpy.array(argument.start, NUMPY_NAMES[argument.dtype])
+    return numpy.full(shape, start) if start.ndim == 0 else start.reshape(shape)
+
+
+def shape_in(argument: Argument, interface: Interface, data: Given) -> tuple[int, ...]:
+    """The shape of an argument that the data does not have, its sizes taken from the data."""
     sizes: dict[str, int] = {}
     for other in interface.arguments:
-        if other.name in data:
-            for size, extent in zip(other.shape, numpy.shape(data[other.name])):
+        if other.name in data.arrays:
+            array = _from_text(other, data.arrays[other.name]) if other.name in data.texts else data.arrays[other.name]
+            for size, extent in zip(other.shape, array.shape):
                 if size.symbol is not None:
                     sizes[size.symbol] = extent
+    sizes |= _sizes([dim.name for dim in interface.dims], sizes, data)
     try:
-        shape = tuple(size.evaluate(sizes) for size in argument.shape)
+        return tuple(size.evaluate(sizes) for size in argument.shape)
     except KeyError as unknown:
         raise UserError(
             Diagnostic("E0709", f"the data has no array `{argument.name}`, and nothing in it tells the size {unknown}")
         ) from None
-    return numpy.full(shape, argument.start, {"f64": "float64", "f32": "float32", "i64": "int64"}[argument.dtype])
+
+
+def _misspelt(interface: Interface, needed: Collection[str], data: Given) -> Iterator[Diagnostic]:
+    """A param that starts where the program says, beside an array that nobody asks for and that is nearly its name."""
+    declared = {argument.name for argument in interface.arguments}
+    unused = [name for name in data.arrays if name not in declared]
+    for argument in interface.arguments:
+        if argument.name in needed and argument.name not in data.arrays:
+            near = [name for name in unused if name.lower() == argument.name.lower()]
+            near = near or get_close_matches(argument.name, unused, 1)
+            if near:
+                message = f"`{argument.name}` has its start value: the data has `{near[0]}` but no `{argument.name}`"
+                yield Diagnostic("L0701", message, severity="lint")
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:MOST_NAMES])
+    return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown or "nothing"
+
+
+def function_of(module: ModuleType, name: str) -> Any:
+    """The function of a loss or an output."""
+    return getattr(module, python_name(name, MODULE_METHODS))
 
 
 def _import(folder: str) -> ModuleType:

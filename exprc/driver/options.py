@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from exprc.rewrite import Settings
 from exprc.rewrite.rule import STABILIZE
@@ -35,6 +37,14 @@ class Options(NamedTuple):
     rewrites: bool = False
     gradients: bool = False
     values: tuple[str, ...] = ()
+
+
+class Given(NamedTuple):
+    """The data: arrays by name, which of them were written as text, and why further names have no array."""
+
+    arrays: Mapping[str, Any]
+    texts: Collection[str] = ()
+    problems: Mapping[str, str] = MappingProxyType({})
 
 
 def rewrite_settings(options: Options) -> Settings:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from exprc.check.model import Declaration, Definition
 from exprc.driver.drawing.items import GRADIENT, INPUT, LOSS, OUTPUT, PARAM, VALUE, Item, about, make_section, shortened
 from exprc.driver.pipeline import Compilation, Entry, definition_names
 from exprc.driver.requests import refuse_wrong_loss
@@ -78,8 +79,9 @@ def _named(state: Compilation, order: Sequence[Node]) -> dict[Node, _Named]:
     """The nodes with boxes: data, definitions, losses, gradients, loops, and what several of these share."""
     model = state.model
     assert model is not None
-    lines = {d.name: d.line for d in (*model.declarations, *model.definitions)}
-    roles = {d.name: d.role for d in (*model.declarations, *model.definitions)}
+    known: list[Declaration | Definition] = [*model.declarations, *model.definitions]
+    lines = {d.name: d.line for d in known}
+    roles = {d.name: d.role for d in known}
     styles = {"input": INPUT, "param": PARAM, "loss": LOSS, "output": OUTPUT}
     reached = frozenset(order)
     found: dict[Node, _Named] = {}

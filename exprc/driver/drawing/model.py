@@ -81,7 +81,7 @@ def _free_names(root: ast.Node) -> set[str]:
         elif isinstance(node, ast.Scan):
             outer: list[ast.Node] = [*(s.start for s in node.states), *(s.value for s in node.sequences), *node.options]
             stack += [(part, bound) for part in outer]
-            inner = bound | {s.name.text for s in (*node.states, *node.sequences)} | _targets(node.body)
+            inner = bound | _bound_by(node) | _targets(node.body)
             stack += [(part, inner) for part in (*node.body.statements, *node.next, *node.emit, node.condition) if part]
         else:
             inner = bound | _bound_by(node)
@@ -92,6 +92,8 @@ def _free_names(root: ast.Node) -> set[str]:
 def _bound_by(node: ast.Node) -> set[str]:
     if isinstance(node, ast.FunctionDecl):
         return {node.name.text} | {parameter.name.text for parameter in node.parameters}
+    if isinstance(node, ast.Scan):
+        return {state.name.text for state in node.states} | {sequence.name.text for sequence in node.sequences}
     if isinstance(node, ast.Block):
         return _targets(node)
     if isinstance(node, ast.IndexedReduction):
