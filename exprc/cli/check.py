@@ -87,7 +87,6 @@ def _table(rows: Sequence[Row]) -> str:
     longest = max(map(len, names))
     lines = ["derivatives against differences"]
     for name, row in zip(names, rows):
-        entries = f"{row.compared} of {row.entries} entries" if row.compared < row.entries else f"{row.entries} entries"
         verdict = "agrees" if row.agrees else "DIFFERS"
-        lines.append(f"  {name:<{longest}}  {verdict}  relative error {row.error:.1e}, {entries}")
+        lines.append(f"  {name:<{longest}}  {verdict}  relative error {row.error:.1e}, entries {row.compared} of {row.entries}")
     return "\n".join(lines) + "\n"

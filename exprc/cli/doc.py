@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -67,13 +68,21 @@ def command(op: str | None) -> None:
     if op is None:
         say("\n".join(_overview(family) for family in families()))
         return
-    found = [one for one in known if op in (one.name, one.infix)]
+    wanted = "^" if op == "**" else op
+    found = [one for one in known if wanted in (one.name, one.infix)]
     if not found:
-        import difflib
-
-        near = difflib.get_close_matches(op, [one.name for one in known], n=1)
-        raise click.UsageError(f"there is no operation {op!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise click.UsageError(_nothing_called(op, [one.name for one in known]))
     say("\n".join(_page(one) for one in found))
+
+
+def _nothing_called(name: str, known: list[str]) -> str:
+    from exprc.syntax.tables import LITERALS
+
+    if name in LITERALS:
+        return f"{name!r} is no operation but a part of the language; docs/language.md says what it does"
+    near = [one for one in known if one.lower() == name.lower()] or get_close_matches(name.lower(), known, n=3)
+    listed = " or ".join(repr(one) for one in near)
+    return f"there is no operation {name!r}; " + (f"did you mean {listed}?" if near else "`exprc doc` lists them all")
 
 
 def operations() -> tuple[Op, ...]:
@@ -196,8 +205,11 @@ def _title(op: Op) -> str:
 
 
 def _overview(family: Family) -> str:
-    widest = max(len(signature_text(op)) for op in family.operations)
-    rows = [f"  {signature_text(op):<{widest}}  {_first_line(op.doc)}\n" for op in family.operations]
+    operations = family.operations
+    if family.title != OPERATORS:  # these stay in the order of how tightly they bind
+        operations = tuple(sorted(operations, key=lambda op: op.name))
+    widest = max(len(signature_text(op)) for op in operations)
+    rows = [f"  {signature_text(op):<{widest}}  {_first_line(op.doc)}\n" for op in operations]
     return "".join((bold(family.title), "\n", *rows))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from exprc.cli.options import HELP_NAMES
@@ -21,10 +23,26 @@ def command(code: str | None) -> None:
     if code is None:
         say("".join(f"{bold(entry.code)}  {entry.title}\n" for entry in read_catalog()))
         return
-    entry = find_entry(code)
+    entry = find_entry(_plain(code))
     if entry is None:
-        raise click.UsageError(f"there is no error {code!r}; `exprc explain` lists them all")
+        near = _near(_plain(code))
+        hint = f"; near it are {', '.join(sorted(near))}" if near else ""
+        raise click.UsageError(f"there is no error {code!r}{hint}; `exprc explain` lists them all")
     say(_page(entry))
+
+
+def _near(code: str) -> list[str]:
+    """The codes next to a number that is none."""
+    if not code[1:].isdigit():
+        return []
+    codes = [one.code for one in read_catalog() if one.code[0] == code[0]]
+    return sorted(codes, key=lambda one: abs(int(one[1:]) - int(code[1:])))[:3]
+
+
+def _plain(code: str) -> str:
+    """`E0402` for `e0402`, `402` and `error[E0402]`."""
+    found = re.fullmatch(r"(?:\w+\[)?([EL]?)(\d{1,4})\]?:?", code.strip().upper())
+    return f"{found[1] or 'E'}{found[2]:0>4}" if found else code
 
 
 def _page(entry: ErrorEntry) -> str:

@@ -12,6 +12,7 @@ from exprc.diagnostics import Diagnostic, UserError
 from exprc.source import Source
 
 STANDARD_INPUT = "-"
+MOST_BYTES = 1 << 28  # of a program; what is longer is none, or does not end
 
 
 def load_program(path: str) -> Source:
@@ -55,6 +56,8 @@ def _write_whole(path: str, content: bytes) -> None:
             with open(place, "wb") as file:
                 file.write(content)
             return
+        if os.path.exists(place) and not os.access(place, os.W_OK):
+            raise PermissionError(None, "Permission denied")
         with open(beside, "xb") as file:
             made = True
             file.write(content)
@@ -74,7 +77,10 @@ def read_bytes(path: str) -> bytes:
     """What a file holds."""
     try:
         with open(path, "rb") as file:
-            return file.read()
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
+        return content
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
         raise UserError(
@@ -84,7 +90,7 @@ def read_bytes(path: str) -> bytes:
 
 def _read(path: str) -> tuple[str, bytes]:
     if path == STANDARD_INPUT:
-        return "<stdin>", sys.stdin.buffer.read()
+        return "<stdin>", sys.stdin.buffer.read(MOST_BYTES + 1)
     return path, read_bytes(path)
 
 

@@ -7,9 +7,10 @@ import sys
 
 import click
 
-from exprc.cli.files import STANDARD_INPUT, load_program
+from exprc.cli.files import STANDARD_INPUT, load_program, read_bytes, write_whole
 from exprc.cli.options import HELP_NAMES
-from exprc.cli.session import say
+from exprc.cli.session import say, session
+from exprc.cli.text import safe
 from exprc.diagnostics import EXIT_USER, Diagnostic, UserError
 
 
@@ -20,39 +21,43 @@ from exprc.diagnostics import EXIT_USER, Diagnostic, UserError
 def command(context: click.Context, files: tuple[str, ...], check: bool) -> None:
     """Bring programs into the canonical form, keeping their comments; `-` formats standard input to the screen.
 
+    A file with mistakes in its syntax stays as it is, and the others are formatted.
+
     \b
     Example:
       exprc fmt model.expr
       exprc fmt --check *.expr
+      exprc fmt - < model.expr
     """
-    from exprc.syntax.format import format_program
-
-    changed = []
+    failed = False
     for file in files:
-        source = load_program(file)
-        formatted = format_program(source)
-        if file == STANDARD_INPUT and not check:
-            say(formatted)
-        elif formatted != source.text:
-            changed.append(file)
-            if not check:
-                _replace(file, formatted)
-    for file in changed:
-        say(f"{'would change' if check else 'formatted'} {file}\n", sys.stderr)
-    if check and changed:
+        try:
+            is_canonical = _format(file, check)
+            failed = failed or (check and not is_canonical)
+        except UserError as error:
+            session().report(error.diagnostics)
+            failed = True
+    if failed:
         context.exit(EXIT_USER)
 
 
-def _replace(path: str, text: str) -> None:
-    """The new text under the old name: whole, or the old one stays."""
-    beside = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(beside, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(beside, os.stat(path).st_mode & 0o777)
-        os.replace(beside, path)
-    except OSError as problem:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        reason = (problem.strerror or str(problem)).lower()
-        raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {reason}")) from None
+def _format(file: str, check: bool) -> bool:
+    """Bring a file into canonical form unless it is only to be checked; whether it was so before."""
+    from exprc.syntax.format import format_program
+
+    source = load_program(file)
+    formatted = format_program(source)
+    if file == STANDARD_INPUT:
+        if not check:
+            say(formatted)
+        elif formatted != source.text:
+            say("would change standard input\n", sys.stderr)
+        return formatted == source.text
+    if formatted.encode() == read_bytes(file):
+        return True
+    if not check:
+        if not os.path.isfile(file):
+            raise UserError(Diagnostic("E0705", f"cannot write `{file}`: it is no regular file"))
+        write_whole(file, formatted.encode())
+    say(f"{'would change' if check else 'formatted'} {safe(file)}\n", sys.stderr)
+    return False

@@ -26,6 +26,7 @@ COMMANDS = {
     "doc": "Describe the operations.",
     "fmt": "Bring programs into the canonical form.",
     "graph": "Draw a picture of a program.",
+    "completion": "Print the script by which a shell completes commands.",
 }
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
@@ -64,16 +65,26 @@ def command_line() -> None:
     """
 
 
+COMPLETING = "_EXPRC_COMPLETE"
+
+
 def main() -> None:
     """The console script.  It ends at once: taking graphs of 10^6 nodes apart takes seconds, and nobody needs it."""
     gc.disable()  # one program's graphs fit memory, and looking for cycles among 10^6 nodes takes longer than the work
-    status = run(sys.argv[1:])
+    status = complete() if COMPLETING in os.environ else run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
             status = status or PIPE_CLOSED
     os._exit(status)
+
+
+def complete() -> int:
+    """Answer a shell that asks how a command line may go on."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(command_line, {"obj": Session()}, "exprc", COMPLETING, os.environ[COMPLETING])
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -65,7 +65,7 @@ def make_artefacts(state: Compilation) -> Artefacts:
 
 
 def _texts(state: Compilation, forms: tuple[str, ...]) -> dict[str, str | bytes]:
-    """LLVM, assembly, kernels and graph, where they were asked for."""
+    """LLVM, assembly, kernels, the graph with a picture of the model, where they were asked for."""
     from exprc.driver.pipeline import STAGES
     from exprc.package.write import MARKER
 
@@ -80,4 +80,8 @@ def _texts(state: Compilation, forms: tuple[str, ...]) -> dict[str, str | bytes]
     ):
         if form in forms:
             files[f"{name}.{ending}"] = f"{comment} {MARKER}\n{show[stage](state)}\n"
+    if "graph" in forms:
+        from exprc.driver.drawing import draw
+
+        files[f"{name}.svg"] = draw(state)
     return files

@@ -16,6 +16,7 @@ from exprc.schedule.classes import FREE, classify
 from exprc.schedule.kernel import ACCUMULATOR, TILE, Buffer, Kernel, Plan, buffers_of
 
 MOST_ROWS, MOST_KERNELS = 200, 20
+RESULT_PREFIX = "out_"
 NEARBY = 60  # how much of a formula to show around a rewrite
 
 
@@ -29,7 +30,8 @@ def make_report(state: Compilation) -> str:
 
 def _declared(state: Compilation) -> str:
     assert state.model is not None
-    rows = [(d.role, d.name, str(d.type), d.doc) for d in state.model.declarations]
+    rows = [("dim", d.name, "" if d.value is None else f"= {d.value}", d.doc) for d in state.model.dims]
+    rows += [(d.role, d.name, str(d.type), d.doc) for d in state.model.declarations]
     return _table("declared", rows[:MOST_ROWS], len(rows))
 
 
@@ -42,7 +44,7 @@ def _defined(state: Compilation) -> str:
     reads = resolve(order)
     names = [d.name for d in model.dims if d.value is None]
     classes = [classify(order, reads, dim(name)) for name in names]
-    roles = {definition.name: definition.role for definition in reversed(model.definitions)}
+    roles = {definition.name: definition.role for definition in model.definitions}  # `output mu` comes later
     rows = []
     for (name, value), root in islice(zip(state.values.items(), roots), MOST_ROWS):
         used = [f"{n}: {c[root]}" for n, c in zip(names, classes) if c[root] != FREE]
@@ -57,24 +59,31 @@ def _kernels(state: Compilation) -> str:
         lines += [f"    {_describe(kernel)}" for kernel in plan.kernels[:MOST_KERNELS]]
         if len(plan.kernels) > MOST_KERNELS:
             lines.append(f"    … and {len(plan.kernels) - MOST_KERNELS} more")
-        lines.append(f"    workspace  {_workspace(plan)}")
+        lines += [f"    {part}" for part in _memory(plan)]
     return "\n".join(lines)
 
 
 def _describe(kernel: Kernel) -> str:
     loops = f"one pass over {kernel.stream.extent}, {kernel.stream.block} rows at a time" if kernel.stream else "once"
-    results = [a.target for a in kernel.accumulators]
-    sums = f", accumulates {', '.join(results)}" if results else ""
-    return f"{kernel.name}  {loops}{sums}"
+    targets = [a.target for a in kernel.accumulators]
+    results = [target.removeprefix(RESULT_PREFIX) for target in targets if target.startswith(RESULT_PREFIX)]
+    inner = len(targets) - len(results)
+    if inner:
+        results.append(f"{inner} intermediate {'value' if inner == 1 else 'values'}")
+    return f"{kernel.name}  {loops}" + (f": accumulates {', '.join(results)}" if results else "")
 
 
-def _workspace(plan: Plan) -> str:
+def _memory(plan: Plan) -> list[str]:
+    """Bytes as formulas of the sizes: what the caller brings, and what a call takes besides."""
     kept = list(plan.workspace)
     others = [b for b in buffers_of(plan).values() if b.space in (TILE, ACCUMULATOR)]
-    parts = [f"{_bytes(kept)} B of values"] if kept else []
+    parts = [f"{_bytes(kept)} for values"] if kept else []
     if others:
-        parts.append(f"{_bytes(others)} B of tiles and sums a thread")
-    return " + ".join(parts) or "none"
+        parts.append(f"{_bytes(others)} a thread for tiles and sums")
+    return [
+        f"arguments and results, bytes  {_bytes([*plan.arguments, *plan.results])}",
+        f"workspace, bytes              {'; '.join(parts) or 'none'}",
+    ]
 
 
 def _bytes(buffers: list[Buffer]) -> Size:

@@ -87,7 +87,7 @@ class _Writer:
 
     def _comment(self, comment: Comment, newlines: int) -> None:
         text = _comment_text(comment.text)
-        if comment.own_line:
+        if comment.own_line or not self.lines[-1].pieces or self.lines[-1].comment:  # beside a `;` that is left out
             self._new_line(newlines, self._indentation(END))
             self.lines[-1].pieces.append(text)
             self.breaks = True
