@@ -20,8 +20,8 @@ import pytest
 from exprc import __version__
 from exprc.cli import main as command_line
 from exprc.cli.data import load_data
-from exprc.cli.results import save_results
 from exprc.cli.main import COMMANDS, run
+from exprc.cli.results import save_results
 from exprc.diagnostics import Diagnostic, InternalError, KnownLimit, UserError
 
 ROOT = Path(command_line.__file__).resolve().parents[2]

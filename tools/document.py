@@ -19,7 +19,10 @@ import reference  # noqa: E402
 
 DOCS = ROOT / "docs"
 WHOLE = {"operations.md": reference.operations_page, "errors.md": reference.errors_page}
-WRITTEN = ("language.md", "using-a-library.md", "how-it-works.md", "adding-an-operation.md", "numerics.md")
+PICTURE = "logistic_regression.svg"  # of the program that begins the README
+WRITTEN = (
+    "language.md", "commands.md", "using-a-library.md", "how-it-works.md", "adding-an-operation.md", "numerics.md",
+)  # fmt: skip
 _TABLE = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -33,6 +36,16 @@ def pages(names: Sequence[str] = (*WHOLE, *WRITTEN)) -> Iterator[tuple[Path, str
             yield path, blocks.refreshed(_with_tables(path.read_text(encoding="utf-8")))
 
 
+def picture() -> tuple[Path, str]:
+    """The picture in the README, and what it should be."""
+    from exprc import driver
+    from exprc.source import Source
+
+    program = (ROOT / "README.md").read_text(encoding="utf-8").split("```\n")[1]
+    options = driver.Options(name=PICTURE.removesuffix(".svg"))
+    return DOCS / PICTURE, driver.graph(Source("model.expr", program), options, "model", 40, "svg")
+
+
 def _with_tables(page: str) -> str:
     return _TABLE.sub(lambda found: f"{found[1]}\n{reference.TABLES[found['name']]()}\n", page)
 
@@ -40,7 +53,8 @@ def _with_tables(page: str) -> str:
 def main(arguments: list[str]) -> int:
     """The command line."""
     stale = []
-    for path, text in pages([name for name in (*WHOLE, *WRITTEN) if name in WHOLE or (DOCS / name).exists()]):
+    names = [name for name in (*WHOLE, *WRITTEN) if name in WHOLE or (DOCS / name).exists()]
+    for path, text in (*pages(names), picture()):
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path.relative_to(ROOT))
             if "--check" not in arguments:

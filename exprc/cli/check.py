@@ -88,5 +88,6 @@ def _table(rows: Sequence[Row]) -> str:
     lines = ["derivatives against differences"]
     for name, row in zip(names, rows):
         verdict = "agrees" if row.agrees else "DIFFERS"
-        lines.append(f"  {name:<{longest}}  {verdict}  relative error {row.error:.1e}, entries {row.compared} of {row.entries}")
+        size = f"entries {row.compared} of {row.entries}"
+        lines.append(f"  {name:<{longest}}  {verdict}  relative error {row.error:.1e}, {size}")
     return "\n".join(lines) + "\n"

@@ -10,7 +10,8 @@ import click
 from exprc.cli.files import STANDARD_INPUT, load_program, write_whole
 from exprc.cli.options import HELP_NAMES, common_options, file_argument, make_options, names_option, rewrite_options
 from exprc.cli.progress import progress
-from exprc.cli.session import say, session
+from exprc.cli.session import say
+from exprc.cli.text import safe
 
 SUBJECTS, FORMS = ("model", "derivative", "kernels"), ("svg", "dot")
 
@@ -34,6 +35,7 @@ def command(file: str, out: str, subject: str, boxes: int, **given: Any) -> None
     Example:
       exprc graph model.expr -o model.svg
       exprc graph model.expr -o gradient.svg --of derivative
+      exprc graph model.expr -o kernels.dot --of kernels
     """
     ending = "svg" if out == STANDARD_INPUT else os.path.splitext(out)[1].lower().removeprefix(".")
     if ending not in FORMS:
@@ -48,5 +50,4 @@ def command(file: str, out: str, subject: str, boxes: int, **given: Any) -> None
         say(text)
         return
     write_whole(out, text.encode())
-    if session().message_form == "text":
-        say(f"wrote {out}\n")
+    say(f"wrote {safe(out)}\n")

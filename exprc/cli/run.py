@@ -21,6 +21,7 @@ from exprc.cli.options import (
 )
 from exprc.cli.progress import progress
 from exprc.cli.session import say, session
+from exprc.cli.text import safe
 
 FORMS = (".npz", ".json", ".csv")
 
@@ -64,9 +65,10 @@ def _run(file: str, data: tuple[str, ...], out: str | None, given: dict[str, Any
     options = make_options(source, **given)
     found = load_data(data)
     with progress(f"running {options.name}"):
-        report = driver.run(source, options, driver.Given(*found))
+        report = driver.run_on(source, options, driver.Given(*found))
     session().report(report.diagnostics)
     if out:
         save_results(out, report.values)
+        say(f"wrote {safe(out)}\n")
     else:
         say(listing(report.values))

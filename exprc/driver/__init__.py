@@ -3,7 +3,7 @@
 Stages are data, so that showing, timing and stopping after one are loops over the tuple.  Must not print or exit.
 """
 
-from exprc.driver.commands import BuildReport, CheckReport, build, check, compare, grad, graph, run, show
+from exprc.driver.commands import BuildReport, CheckReport, build, check, compare, grad, graph, run, run_on, show
 from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import STAGES, Compilation, Stage
 
@@ -21,5 +21,6 @@ __all__ = [
     "grad",
     "graph",
     "run",
+    "run_on",
     "show",
 ]

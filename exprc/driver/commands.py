@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import Diagnostic
 from exprc.driver.options import Given, Options
@@ -89,8 +90,13 @@ def compare(source: Source, options: Options, data: Given | None) -> list[Row]:
     return compare_gradients(source, options, data)
 
 
-def run(source: Source, options: Options, data: Given) -> RunReport:
-    """The values of losses, outputs and other definitions on data, by the compiled library."""
+def run(source: Source, options: Options, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of losses, outputs and other definitions on arrays, by the compiled library."""
+    return run_on(source, options, Given(data)).values
+
+
+def run_on(source: Source, options: Options, data: Given) -> RunReport:
+    """The same on data as files have it, with what is worth saying about the data."""
     from exprc.driver.evaluation import evaluate
 
     return evaluate(source, options, data)

@@ -78,7 +78,7 @@ def array_for(argument: Argument, interface: Interface, data: Given) -> Any:
         raise UserError(Diagnostic("E0709", f"the data has no array `{name}`: {data.problems[name]}", notes=(place,)))
     if argument.start is not None:
         return _filled(argument, interface, data)
-    near = get_close_matches(name, data.arrays, 1)
+    near = _near(name, data.arrays)
     raise UserError(
         Diagnostic(
             "E0709",
@@ -94,8 +94,10 @@ def _from_text(argument: Argument, array: Any) -> Any:
     """Numbers that were written as text, in the declared dtype where they are numbers of it; a table of one column or
     one line as the vector or number that is declared."""
     rank = len(argument.shape)
-    if array.ndim == 2 and rank < 2 and 1 in array.shape and (rank or array.size == 1):
-        array = array.reshape(-1 if rank else ())
+    if rank == 0 and array.size == 1:
+        array = array.reshape(())
+    elif rank == 1 and array.ndim == 2 and 1 in array.shape:
+        array = array.reshape(-1)
     wanted = NUMPY_NAMES[argument.dtype]
     if array.dtype == wanted or array.dtype.kind not in "biuf":
         return array
@@ -109,11 +111,13 @@ def _from_text(argument: Argument, array: Any) -> Any:
 
 def _sizes(dims: Iterable[str], given: Mapping[str, Any], data: Given) -> dict[str, int]:
     """Sizes that the data gives as numbers."""
+    import numpy
+
     found = {}
     for name in dims:
-        value = data.arrays.get(name)
-        if name not in given and value is not None and value.size == 1 and value.reshape(()) == int(value.reshape(())):
-            found[name] = int(value.reshape(()))
+        value = numpy.asarray(data.arrays.get(name, ()))
+        if name not in given and value.size == 1 and value.dtype.kind in "iuf" and value.item() % 1 == 0:
+            found[name] = int(value.item())
     return found
 
 
@@ -128,11 +132,13 @@ def _filled(argument: Argument, interface: Interface, data: Given) -> Any:
 
 def shape_in(argument: Argument, interface: Interface, data: Given) -> tuple[int, ...]:
     """The shape of an argument that the data does not have, its sizes taken from the data."""
+    import numpy
+
     sizes: dict[str, int] = {}
     for other in interface.arguments:
         if other.name in data.arrays:
             array = _from_text(other, data.arrays[other.name]) if other.name in data.texts else data.arrays[other.name]
-            for size, extent in zip(other.shape, array.shape):
+            for size, extent in zip(other.shape, numpy.shape(array)):
                 if size.symbol is not None:
                     sizes[size.symbol] = extent
     sizes |= _sizes([dim.name for dim in interface.dims], sizes, data)
@@ -150,11 +156,15 @@ def _misspelt(interface: Interface, needed: Collection[str], data: Given) -> Ite
     unused = [name for name in data.arrays if name not in declared]
     for argument in interface.arguments:
         if argument.name in needed and argument.name not in data.arrays:
-            near = [name for name in unused if name.lower() == argument.name.lower()]
-            near = near or get_close_matches(argument.name, unused, 1)
+            near = _near(argument.name, unused)
             if near:
                 message = f"`{argument.name}` has its start value: the data has `{near[0]}` but no `{argument.name}`"
                 yield Diagnostic("L0701", message, severity="lint")
+
+
+def _near(name: str, known: Collection[str]) -> list[str]:
+    """A name that is meant perhaps: in another case, or a few letters away."""
+    return [one for one in known if one.lower() == name.lower()] or get_close_matches(name, known, 1)
 
 
 def _listed(names: Collection[str]) -> str:
