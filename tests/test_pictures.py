@@ -101,8 +101,9 @@ def test_loops_are_boxes_whose_results_are_numbered() -> None:
     (section,) = sections(text, DERIVATIVE)
     boxes = {box.lines[0]: box for box in section.boxes}
     assert {"t1: a loop of n steps", "t2: a loop of n steps"} <= set(boxes)
-    assert boxes["E : f64"].lines[1] == "sum(t1[1]^2)"
-    assert {"x t1", "w t1", "t1 E", "t1 t2", "t2 dE/dw"} <= arrows(section)
+    assert boxes["S : f64[n]"].lines[1] == "t1[1]"
+    assert boxes["E : f64"].lines[1] == "sum(S^2)"
+    assert {"x t1", "w t1", "t1 S", "S E", "S t2", "t2 dE/dw"} <= arrows(section)
 
 
 def test_kernels_are_drawn_between_arguments_and_results() -> None:

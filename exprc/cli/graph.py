@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import click
 
 from exprc.cli.files import STANDARD_INPUT, load_program, write_whole
-from exprc.cli.options import HELP_NAMES, common_options, file_argument, make_options, names_option, rewrite_options
+from exprc.cli.options import (
+    HELP_NAMES,
+    common_options,
+    file_argument,
+    limit_options,
+    make_options,
+    names_option,
+    rewrite_options,
+    within_limits,
+)
 from exprc.cli.progress import progress
 from exprc.cli.session import say
 from exprc.cli.text import safe
@@ -26,6 +36,7 @@ SUBJECTS, FORMS = ("model", "derivative", "kernels"), ("svg", "dot")
 @common_options
 @names_option("--only", metavar="NAMES", help="Only these losses and outputs, for derivative and kernels.")
 @rewrite_options
+@limit_options
 def command(file: str, out: str, subject: str, boxes: int, **given: Any) -> None:
     """Draw the model of FILE, its derivative or its kernels.
 
@@ -40,6 +51,10 @@ def command(file: str, out: str, subject: str, boxes: int, **given: Any) -> None
     ending = "svg" if out == STANDARD_INPUT else os.path.splitext(out)[1].lower().removeprefix(".")
     if ending not in FORMS:
         raise click.BadParameter(f"{out!r} ends neither in .svg nor in .dot", param_hint="-o")
+    within_limits(given, partial(_graph, file, out, subject, boxes, ending, given))
+
+
+def _graph(file: str, out: str, subject: str, boxes: int, ending: str, given: dict[str, Any]) -> None:
     source = load_program(file)
     from exprc import driver
 

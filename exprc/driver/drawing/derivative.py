@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from exprc.check.model import Declaration, Definition
 from exprc.driver.drawing.items import GRADIENT, INPUT, LOSS, OUTPUT, PARAM, VALUE, Item, about, make_section, shortened
-from exprc.driver.pipeline import Compilation, Entry, definition_names
+from exprc.driver.pipeline import Compilation, Entry
 from exprc.driver.requests import refuse_wrong_loss
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, LEAF, PROJECT, REDUCE, SCAN, VIEW
@@ -89,7 +89,7 @@ def _named(state: Compilation, order: Sequence[Node]) -> dict[Node, _Named]:
         if node.kind == LEAF and "free" in node.op.laws:
             name = str(node.attrs[0])
             found[node] = _Named(name, styles.get(roles.get(name, ""), INPUT), name, lines.get(name, 0))
-    for node, name in definition_names(state).items():
+    for node, name in ((node, name) for entry in _losses(state) for node, name in entry.names.items()):
         if node in reached and node not in found:
             found[node] = _Named(name, styles.get(roles[name], VALUE), name, lines[name])
     for entry in _losses(state):
