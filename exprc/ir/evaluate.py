@@ -6,7 +6,7 @@ operation.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from exprc.diagnostics import InternalError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+    Disturb: TypeAlias = Callable[[Node, list[Array], Array], Array]
 
 NUMPY_NAMES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
 
@@ -31,15 +32,21 @@ class _Setting(NamedTuple):
 
     inputs: Mapping[str, Any]
     dims: Mapping[str, int]
+    disturb: Disturb | None = None
     parameters: tuple[Array, ...] = ()
 
 
-def evaluate(roots: Sequence[Node], inputs: Mapping[str, Any], dims: Mapping[str, int]) -> list[Array]:
-    """The values of the roots, each with one result; `inputs` by the name or label of free leaves."""
+def evaluate(
+    roots: Sequence[Node], inputs: Mapping[str, Any], dims: Mapping[str, int], disturb: Disturb | None = None
+) -> list[Array]:
+    """The values of the roots, each with one result; `inputs` by the name or label of free leaves.
+
+    `disturb(node, arguments, value)` gives the value to go on with, for whoever asks what small errors become.
+    """
     import numpy
 
     with numpy.errstate(all="ignore"):
-        return _run(_graph(tuple(roots), _Setting(inputs, dims)))
+        return _run(_graph(tuple(roots), _Setting(inputs, dims, disturb)))
 
 
 def resolve(value: Any, dims: Mapping[str, int]) -> Any:
@@ -118,7 +125,10 @@ def _value(node: Node, arguments: list[Array], setting: _Setting) -> Any:
         return _checked(node, numpy.asarray(given), setting)
     assert node.op.numpy is not None
     value = node.op.numpy(resolve(node.attrs, setting.dims), *arguments)
-    return value if node.kind == PROJECT else _checked(node, numpy.asarray(value), setting)
+    if node.kind == PROJECT:
+        return value
+    value = _checked(node, numpy.asarray(value), setting)
+    return value if setting.disturb is None else setting.disturb(node, arguments, value)
 
 
 def _checked(node: Node, value: Array, setting: _Setting) -> Array:
