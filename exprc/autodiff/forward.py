@@ -55,7 +55,7 @@ def push(
     known: dict[Node, Tangents] = {node: (seed,) for node, seed in seeds.items()}
     for node in order:
         if node in active and node not in known:
-            inputs = [known.get(argument, (None,)) for argument in node.args]
+            inputs = [known.get(argument) or (None,) * len(argument.types) for argument in node.args]
             if node.kind == PROJECT:
                 known[node] = (inputs[0][node.attrs[0]],)
             elif any(tangent is not None for group in inputs for tangent in group):

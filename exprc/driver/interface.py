@@ -6,6 +6,7 @@ Owns the order of parameters and results; must not know how either is written do
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from exprc import __version__
 from exprc.check.model import Declaration, Model
@@ -13,7 +14,7 @@ from exprc.diagnostics import Diagnostic, KnownLimit, Label
 from exprc.driver.options import Options
 from exprc.driver.pipeline import Compilation, Entry, fixed_sizes
 from exprc.driver.targets import targets_of
-from exprc.ir.node import Node, toposort
+from exprc.ir.node import Function, Node, toposort
 from exprc.ir.op import VIEW
 from exprc.ir.sizes import Size
 from exprc.ir.substitution import substitute_attributes, substitute_sizes
@@ -161,19 +162,20 @@ def _callable(entry: Entry, names: tuple[str, str], model: Model) -> Callable:
 
 
 def _dims_of(roots: tuple[Node, ...]) -> set[str]:
-    """All dims on which a graph depends, through types and attributes."""
+    """All dims on which a graph depends, through types and attributes, those of loops' bodies included."""
     found: set[str] = set()
-    for node in toposort(roots):
-        for type_ in node.types:
-            for size in type_.shape:
-                found |= size.dims()
-        pending = list(node.attrs)
-        while pending:
-            value = pending.pop()
-            if isinstance(value, Size):
-                found |= value.dims()
-            elif isinstance(value, tuple):
-                pending.extend(v for v in value if not isinstance(v, Node))
+    pending: list[Any] = [*toposort(roots)]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Node):
+            pending.extend(size for type_ in value.types for size in type_.shape)
+            pending.extend(value.attrs)
+        elif isinstance(value, Size):
+            found |= value.dims()
+        elif isinstance(value, Function):
+            pending.extend(toposort(value.results))
+        elif isinstance(value, tuple):
+            pending.extend(value)
     return found
 
 

@@ -77,10 +77,13 @@ class Scope(NamedTuple):
 
 
 def strides(buffer: Buffer) -> list[Size]:
-    """Entries from one index to the next, for each axis of a row-major buffer."""
+    """Entries from one index to the next, for each axis of a row-major buffer.
+
+    An axis known to be empty counts as one entry: nothing is read or written there, and indices stay apart.
+    """
     found = [ONE]
     for size in reversed(buffer.shape[1:]):
-        found.append(found[-1] * size)
+        found.append(found[-1] if size == ZERO else found[-1] * size)
     return found[::-1][: len(buffer.shape)] if buffer.shape else []
 
 

@@ -221,8 +221,9 @@ def _about_number(lexeme: str) -> tuple[str, str]:
         return "numbers are decimal", _decimal(body)
     if _bad_underscore(lexeme):
         return "`_` stands between two digits", _without_underscores(lexeme)
+    body = body.replace("_", "")
     if body.isdecimal():
-        return "an integer has no leading zeros", lexeme.lstrip("0")
+        return "an integer has no leading zeros", lexeme.lstrip("0_") or "0"
     if body.count(".") > 1:
         return "a number has one point", ""
     head = body.rstrip("+-")
@@ -238,7 +239,7 @@ def _about_number(lexeme: str) -> tuple[str, str]:
 
 def _about_tail(lexeme: str) -> tuple[str, str]:
     """A number with something behind it that is not its own."""
-    end = next(place for place, char in enumerate(lexeme) if not (char.isdecimal() or char in "._"))
+    end = next((place for place, char in enumerate(lexeme) if not (char.isdecimal() or char in "._")), len(lexeme))
     number, tail = lexeme[:end].rstrip("_."), lexeme[end:]
     if tail.lower() in ("f", "l", "u", "ul", "ll"):
         return "a number has no suffix for its dtype; one in f32 is `f32(...)`", number

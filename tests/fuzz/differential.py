@@ -201,12 +201,12 @@ def noise(generator: np.random.Generator) -> Callable[[Node, list[Any], np.ndarr
     """Random errors in place of roundings: of four units in the last place of the sum of the absolute terms."""
 
     def disturb(node: Node, arguments: list[Any], value: np.ndarray) -> np.ndarray:
-        if value.dtype.kind != "f" or node.kind not in _INEXACT:
+        if value.dtype.kind != "f" or node.kind not in _INEXACT or node.op.combine in ("max", "min"):
             return value
         scale = np.abs(value)
         if (node.kind == REDUCE and node.op.combine == "add") or node.kind == CONTRACT:
             scale = node.op.numpy(node.attrs, *[np.abs(a) for a in arguments])
-        error = generator.uniform(-4, 4, value.shape) * ROUNDING[value.dtype.name] * scale
+        error = generator.choice((-1, 1), value.shape) * generator.uniform(2, 4, value.shape) * ROUNDING[value.dtype.name] * scale
         if node.kind == ELEMENTWISE:
             error = np.where(value == np.rint(value), 0, error)  # mostly exact, and floor() should not see an error
         return np.asarray(value + error, value.dtype)
@@ -256,6 +256,9 @@ def _compare(
         except np.linalg.LinAlgError:
             continue
         names = [callable_.results[0].name, *(f"grad_{name}" for name in wrt)]
+        expected = [_without_nothing(one, dims) if not np.all(two.is_known) else one for one, two in zip(expected, final)]
+        if not np.all(expected[0].is_known):
+            names, expected, final = names[:1], expected[:1], final[:1]  # a loss without a value has no gradient
         faults += _lost_digits(names, expected, final, where)
         known, rewritten = dict(zip(names, expected)), dict(zip(names, map(_either, expected, final)))
         for symbol in (callable_.symbol, *([callable_.gradient.symbol] if callable_.gradient else [])):
@@ -263,10 +266,16 @@ def _compare(
                 status, results = one(symbol, dims, arrays, own_memory=choice.random() < 0.2)
                 found = _judge(status, results, known if label == UNWRITTEN else rewritten, dims, where)
                 faults += [Fault(f"{fault.kind} {label}".strip(), f"{symbol}: {fault.details}") for fault in found]
-        if wrt and all(fault.kind == LOST for fault in faults):
+        if len(expected) > 1 and all(fault.kind == LOST for fault in faults):
             faults += _modes(roots, [leaves[name] for name in wrt], arrays, dims, choice)
-            faults += _differences(library, callable_, expected, dims, arrays, choice)
+            if "stop_gradient" not in state.source.text:
+                faults += _differences(library, callable_, expected, dims, arrays, choice)
     return faults
+
+
+def _without_nothing(raw: Reference, dims: dict[str, int]) -> Reference:
+    """Where an axis is empty, a sum of repeated NaN is 0 as written and may be 0 * NaN after rewriting."""
+    return raw._replace(is_known=raw.is_known & (raw.value != 0)) if 0 in dims.values() else raw
 
 
 def _either(raw: Reference, final: Reference) -> Reference:
@@ -285,7 +294,7 @@ def _lost_digits(names: list[str], raw: list[Reference], final: list[Reference],
     faults = []
     for name, one, two in zip(names, raw, final):
         with np.errstate(all="ignore"):
-            lost = one.is_known & ~(two.tolerance <= WORSE * (one.tolerance + 1e-12 * np.abs(one.value)))
+            lost = one.is_known & np.isfinite(two.tolerance) & (one.value != 0) & ~(two.tolerance <= WORSE * (one.tolerance + 1e-12 * np.abs(one.value)))
         if one.value.dtype.kind == "f" and np.any(lost):
             place = tuple(int(i) for i in np.argwhere(lost)[0])
             details = f"{name}{list(place)}: {float(one.tolerance[place])!r} to {float(two.tolerance[place])!r}, {where}"
@@ -307,8 +316,10 @@ def _judge(
     if status:
         return [Fault(f"status {status}", where)]
     faults = []
-    for name, value in results.items():
-        expected = known[name]
+    for name, expected in known.items():
+        if name not in results:
+            continue
+        value = results[name]
         with np.errstate(all="ignore"):
             if value.dtype.kind == "f":
                 error = np.abs(value.astype(np.float64) - expected.value)

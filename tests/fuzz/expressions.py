@@ -134,6 +134,8 @@ class Drawer:
             return self.choice.choice(LITERALS)
         if roll < 0.25:
             return self.choice.choice(("1", "2", "3", "7"))
+        if roll < 0.36 and kind.dtype == F32:  # an integer beside a number with a fraction is f64
+            return self._leaf(kind)
         if roll < 0.3:
             narrower = {F64: (I64, I32), F32: (I64, I32), I64: (I32,), I32: (I32,)}[kind.dtype]
             return bracketed(self.expression(kind._replace(dtype=self.choice.choice(narrower)), min(depth, 1)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from fuzz.programs import try_text
 
-MOST_TRIES = 1500
+MOST_TRIES = 400
 
 
 def minimise(data: bytes, kind: str, number: int, compiles: bool, wanted: str) -> bytes:

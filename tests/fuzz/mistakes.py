@@ -51,7 +51,7 @@ def _wrong_declaration(choice: random.Random, lines: list[str]) -> list[str]:
         "param q : f64[3] = ones(4)", "input : f64", "param q", "dim", "dim q = 1.5", "input q, q : f64", "loss = 1",
         "loss mistake = ones(3)", "loss mistake = 1", "output nosuch", "fn q(a, a) = a", "fn q(a) = b\noutput r = q(1)",
         "fn q(a) = a\noutput r = q()", "fn q(a) = q(a)\noutput r = q(1)", "input if : f64", "q, r = 1", "q + 1 = 2",
-        "param q : f64 = x", "fn q(v : f64[3]) = v\noutput r = q(ones(4))", "fn q(v) -> f64[2] = v\noutput r = q(1.5)",
+        "param q : f64 = x", "fn q(v : f64[3]) = v\noutput r = q(ones(4))", "fn q(v) -> f64[2] = v\noutput r = q(ones(3))",
         "dim q = q", "output q = q", "_q, _q = scan a = 1, b = 2 over t in 0..3 { a, b }", "@", "}", ")", "else", "'",
     ))  # fmt: skip
     return [*lines, *wrong.split("\n")] if choice.random() < 0.5 else [*wrong.split("\n"), *lines]
