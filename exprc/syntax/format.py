@@ -13,12 +13,13 @@ from exprc.syntax.characters import blanked
 from exprc.syntax.lexing import tokenize
 from exprc.syntax.parse import parse
 from exprc.syntax.tables import LITERALS
-from exprc.syntax.tokens import CLOSING, END, NAME, OPENING, OPERAND_ENDS, SEPARATOR, Tokens, terminals
+from exprc.syntax.tokens import CLOSING, END, NAME, NUMBER, OPENING, OPERAND_ENDS, SEPARATOR, Tokens, terminals
 
 INDENT, MOST_INDENT = 4, 80
 
 _LPAR, _LSQB, _LBRACE, _RBRACE = (LITERALS[text] for text in "([{}")
 _ASSIGN, _COLON, _COMMA, _MINUS, _SCAN = (LITERALS[text] for text in ("=", ":", ",", "-", "scan"))
+_POINT = LITERALS["."]
 _CLOSE_BEFORE = terminals(") ] , ' . .. ^ **")
 _CLOSE_AFTER = terminals("( [ . .. ^ **")
 
@@ -155,6 +156,8 @@ class _Writer:
 
     def _space_before(self, index: int) -> bool:
         kind = self.tokens.kinds[index]
+        if kind == _POINT and self.previous == NUMBER:
+            return True  # `2.T` would be a malformed number
         if self.glued or kind in _CLOSE_BEFORE:
             return False
         if kind in (_LPAR, _LSQB):

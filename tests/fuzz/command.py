@@ -14,8 +14,8 @@ from fuzz.worker import reports, work
 
 EXAMPLES = 6
 _HELP = """
-Programs are numbered, and a number is a program for ever: in each ten, four are right by construction, three have planted
-mistakes, three are stored programs with bytes changed. All go through parser, checker, formatter and messages; of
+Programs are numbered: in each ten, four are right by construction, three have planted mistakes, three are stored
+programs with bytes changed (these change when the stored ones do; the state file keeps those with faults). All go through parser, checker, formatter and messages; of
 those chosen by --compile, the compiled functions are compared with the interpreter (as written, without rewrites, after
 fmt), derivatives with differences and forward with reverse mode, on memory with guard pages.
 
@@ -80,7 +80,7 @@ def add(state: dict[str, Any], number: int, report: Report) -> None:
         known = state["faults"].setdefault(fault.kind, {"count": 0, "examples": []})
         known["count"] += 1
         if len(known["examples"]) < EXAMPLES:
-            known["examples"].append([number, fault.details])
+            known["examples"].append([number, fault.details, draw(number).decode(errors="backslashreplace")])
 
 
 def new_state(first: int = 0) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def summary(state: dict[str, Any]) -> str:
     lines = [f"{state['programs']} programs ({verdicts}), {state['compiled']} compiled; next is {state['next']}"]
     for kind, known in sorted(state["faults"].items(), key=lambda item: -item[1]["count"]):
         lines.append(f"{known['count']:6} {kind}")
-        lines += [f"         {number}: {details}" for number, details in known["examples"]]
+        lines += [f"         {number}: {details}" for number, details, _ in known["examples"]]
     return "\n".join(lines if state["faults"] else [*lines, "no faults"])
 
 

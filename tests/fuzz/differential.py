@@ -207,8 +207,6 @@ def noise(generator: np.random.Generator) -> Callable[[Node, list[Any], np.ndarr
         if (node.kind == REDUCE and node.op.combine == "add") or node.kind == CONTRACT:
             scale = node.op.numpy(node.attrs, *[np.abs(a) for a in arguments])
         error = generator.choice((-1, 1), value.shape) * generator.uniform(2, 4, value.shape) * ROUNDING[value.dtype.name] * scale
-        if node.kind == ELEMENTWISE:
-            error = np.where(value == np.rint(value), 0, error)  # mostly exact, and floor() should not see an error
         return np.asarray(value + error, value.dtype)
 
     return disturb
@@ -256,7 +254,6 @@ def _compare(
         except np.linalg.LinAlgError:
             continue
         names = [callable_.results[0].name, *(f"grad_{name}" for name in wrt)]
-        expected = [_without_nothing(one, dims) if not np.all(two.is_known) else one for one, two in zip(expected, final)]
         if not np.all(expected[0].is_known):
             names, expected, final = names[:1], expected[:1], final[:1]  # a loss without a value has no gradient
         faults += _lost_digits(names, expected, final, where)
@@ -264,18 +261,15 @@ def _compare(
         for symbol in (callable_.symbol, *([callable_.gradient.symbol] if callable_.gradient else [])):
             for label, one in (("", library), *others.items()):
                 status, results = one(symbol, dims, arrays, own_memory=choice.random() < 0.2)
+                if status == NOT_DEFINITE and _has_no_value(raw, arrays, dims):
+                    continue
                 found = _judge(status, results, known if label == UNWRITTEN else rewritten, dims, where)
                 faults += [Fault(f"{fault.kind} {label}".strip(), f"{symbol}: {fault.details}") for fault in found]
         if len(expected) > 1 and all(fault.kind == LOST for fault in faults):
             faults += _modes(roots, [leaves[name] for name in wrt], arrays, dims, choice)
-            if "stop_gradient" not in state.source.text:
+            if "stop_gradient" not in state.source.text and _is_generic(arrays):
                 faults += _differences(library, callable_, expected, dims, arrays, choice)
     return faults
-
-
-def _without_nothing(raw: Reference, dims: dict[str, int]) -> Reference:
-    """Where an axis is empty, a sum of repeated NaN is 0 as written and may be 0 * NaN after rewriting."""
-    return raw._replace(is_known=raw.is_known & (raw.value != 0)) if 0 in dims.values() else raw
 
 
 def _either(raw: Reference, final: Reference) -> Reference:
@@ -287,6 +281,12 @@ def _either(raw: Reference, final: Reference) -> Reference:
     tolerance = np.where(raw.is_known, raw.tolerance, 0) + np.where(np.isfinite(final.tolerance), final.tolerance, 0)
     is_known = (raw.is_known | final.is_known) if value.dtype.kind == "f" else (raw.is_known & final.is_known)
     return Reference(value, tolerance, is_known)
+
+
+def _has_no_value(raw: dict[str, Node], arrays: Arrays, dims: dict[str, int]) -> bool:
+    """Whether some definition is not finite: a matrix of NaN is not definite, though nobody may look at its factor."""
+    values = evaluate(list(raw.values()), arrays, dims)
+    return not all(np.all(np.isfinite(value)) for value in values)
 
 
 def _lost_digits(names: list[str], raw: list[Reference], final: list[Reference], where: str) -> list[Fault]:
@@ -311,8 +311,6 @@ def _judge(
 ) -> list[Fault]:
     if status == EMPTY and 0 in dims.values():
         return []
-    if status == NOT_DEFINITE and any(not np.all(r.is_known) for r in known.values()):
-        return []
     if status:
         return [Fault(f"status {status}", where)]
     faults = []
@@ -329,6 +327,8 @@ def _judge(
         if np.any(wrong):
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
             kind = "gradient" if name.startswith("grad_") else "value"
+            if 0 in dims.values() and not np.isfinite(value[place]):
+                kind += " of an empty axis"
             details = f"{name}{list(place)} is {value[place]!r}, expected {expected.value[place]!r} ± " \
                       f"{float(expected.tolerance[place])!r}, {where}"  # fmt: skip
             faults.append(Fault(f"wrong {kind}" + (" (not finite)" if not np.isfinite(value[place]) else ""), details))
@@ -385,6 +385,11 @@ def _differences(
     if abs(found[1] - sum(terms)) <= 20 * doubt + 1e-5 * scale + 2 * noise_ + 1e-9:
         return []
     return [Fault("gradient is not the difference", f"{callable_.name}: {sum(terms)!r} | {found!r}, dims {dims}")]
+
+
+def _is_generic(arrays: Arrays) -> bool:
+    """Whether no two numbers are equal, so that there are no ties."""
+    return all(np.unique(a).size == a.size for a in arrays.values() if a.dtype.kind == "f")
 
 
 def _slope(value: Callable[[float], float], width: float) -> float:
