@@ -15,7 +15,7 @@ from exprc.cli.main import run
 from exprc.errors import ErrorEntry, example_bytes, find_entry, parse_catalog, read_catalog
 
 CATALOG = read_catalog()
-LIMITS = ("E0601", "E0602", "E0604")
+LIMITS = ("E0601", "E0602", "E0604", "E0605")
 MODEL = """dim n
 input x : f64[n]
 param w : f64

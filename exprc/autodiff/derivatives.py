@@ -11,12 +11,15 @@ from typing import TypeAlias
 from exprc import ops
 from exprc.autodiff.forward import pushforward
 from exprc.autodiff.reverse import pullback
+from exprc.diagnostics import Diagnostic, KnownLimit
 from exprc.ir.node import Function, Node, make, rebuild, substitute, toposort
 from exprc.ir.op import DERIVATIVE, LEAF, SCAN
 from exprc.ops.derivatives import GRAD, JVP, NAMED
 
 Simplify: TypeAlias = Callable[[tuple[Node, ...]], tuple[Node, ...]]
 Roots: TypeAlias = tuple[Node, ...]
+# How many operations a derivative may have: so many, and so many for each operation of the program.
+MOST_OPERATIONS, MOST_EACH = 30_000, 100
 
 
 def gradient(loss: Node, wrt: Sequence[Node]) -> Roots:
@@ -32,9 +35,11 @@ def expand_derivatives(roots: Roots, simplify: Simplify) -> Roots:
     result.  An inner derivative is expanded before the one around it.
     """
 
+    most = MOST_OPERATIONS + MOST_EACH * len(toposort(roots))
+
     def step(node: Node, arguments: Roots) -> Node:
         if node.kind == DERIVATIVE:
-            return _derivative(node, arguments, simplify)
+            return _bounded(_derivative(node, arguments, simplify), most)
         return make(node.op, arguments, node.attrs)
 
     def without_names(node: Node, arguments: Roots) -> Node:
@@ -45,6 +50,16 @@ def expand_derivatives(roots: Roots, simplify: Simplify) -> Roots:
     if _has(roots, lambda node: node.op is NAMED):
         roots = _rebuild_with_bodies(roots, without_names)
     return roots
+
+
+def _bounded(derivative: Node, most: int) -> Node:
+    """The derivative, unless it has grown beyond use: each order has more than twice as many operations as the last."""
+    count = len(toposort((derivative,)))
+    if count <= most:
+        return derivative
+    note = "each order of a derivative has more than twice as many operations as the one before"
+    message = f"a derivative of a derivative has {count} operations, and {most} is the most"
+    raise KnownLimit(Diagnostic("E0605", message, (), (note,)))
 
 
 def _derivative(node: Node, arguments: Roots, simplify: Simplify) -> Node:

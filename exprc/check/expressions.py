@@ -13,6 +13,7 @@ from exprc.check.calls import report_attribute, visit_call
 from exprc.check.context import Context
 from exprc.check.foreign import SIZE_WORDS, Advice, about_name, about_sizes, is_operation
 from exprc.check.indexing import visit_index
+from exprc.check.limits import axes_of, refuse_axes
 from exprc.check.meeting import Place, whole
 from exprc.check.names import CONSTANTS, name_value, report_unknown
 from exprc.check.operators import binary, choose, compare, logical, negated, negative, stacked, transposed
@@ -48,6 +49,8 @@ def run(context: Context, visit: Any, written: ast.Expression | None = None) -> 
             result = done.value
             if written is not None and type(result) is Value and result.node is not None:
                 context.remember(result.node, written.span)
+                if refuse_axes(context, axes_of(result.node), written.span, None):
+                    result = POISON
             if not stack:
                 return result
             continue

@@ -12,6 +12,7 @@ from exprc.check.arguments import bind_arguments
 from exprc.check.context import Context, describe_value
 from exprc.check.declared import declared_dtype, declared_shape
 from exprc.check.fitting import fit_dtype
+from exprc.check.limits import refuse_calls
 from exprc.check.meeting import Operand
 from exprc.check.scopes import Binding, Frame, Scope
 from exprc.check.values import POISON, UserFunction, Value
@@ -39,6 +40,7 @@ def visit_user_call(context: Context, scope: Scope, expression: ast.Call, functi
     key = (function, scope.region, tuple([value.key for value in values]))
     known = context.calls.get(key)
     if known is None:
+        refuse_calls(context, function.name, expression.span)
         operands = [Operand(value, part) for value, part in zip(values, written, strict=True)]
         known = context.calls[key] = yield from _expand(context, scope, expression, function, operands)
     return known

@@ -15,6 +15,7 @@ from exprc.check.derivatives import derivative_names
 from exprc.check.expressions import evaluate, run
 from exprc.check.fitting import fit_dtype
 from exprc.check.functions import marked
+from exprc.check.limits import BEYOND_LIMIT, refuse_axes
 from exprc.check.lints import check_losses, collect_lints
 from exprc.check.meeting import Operand, clashing_axis
 from exprc.check.model import Declaration, Definition, Dim, Model
@@ -59,7 +60,7 @@ def check_program(program: ast.Program, source: Source, options: Any = None) -> 
         _HANDLERS[type(statement)](context, parts, statement, order)
     check_losses(context, parts.definitions, parts.declarations, options.wrt if options else ())
     errors = sorted(context.report.errors, key=lambda error: error.labels[0].span.start)
-    if any(error.code != NOT_BUILT for error in errors):
+    if any(error.code not in (NOT_BUILT, BEYOND_LIMIT) for error in errors):
         raise UserError(*errors)
     if errors:
         raise KnownLimit(*errors)
@@ -129,7 +130,9 @@ def _check_dim(context: Context, parts: Parts, statement: ast.DimDecl, order: in
 def _declared_type(context: Context, declared: ast.TypeExpr) -> Type | None:
     dtype = declared_dtype(context, declared)
     shape = run(context, declared_shape(context, context.globals, declared))
-    return None if dtype is None or shape is None else Type(dtype, shape)
+    if dtype is None or shape is None or refuse_axes(context, len(shape), declared.span, None):
+        return None
+    return Type(dtype, shape)
 
 
 def _check_input(context: Context, parts: Parts, statement: ast.InputDecl, order: int) -> None:

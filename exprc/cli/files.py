@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from exprc.cli.session import session
 from exprc.diagnostics import Diagnostic, UserError
 from exprc.source import Source
 
 STANDARD_INPUT = "-"
-MOST_BYTES = 1 << 28  # of a program; what is longer is none, or does not end
+MOST_BYTES = 8_000_000  # of a program; what is longer is none, or does not end
 
 
 def load_program(path: str) -> Source:
@@ -74,23 +76,43 @@ def _write_whole(path: str, content: bytes) -> None:
 
 
 def read_bytes(path: str) -> bytes:
-    """What a file holds."""
+    """What the file of a program holds."""
     try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
-        return content
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _unreadable(path, "it is no regular file", ("a program from a pipe is read from `-`",))
+            return _bounded(file, f"`{path}`")
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-        raise UserError(
-            Diagnostic("E0704", f"cannot read `{path}`: {reason.lower()}", help=_nearest_programs(path))
-        ) from None
+        raise _unreadable(path, reason.lower(), _nearest_programs(path)) from None
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise UserError(Diagnostic("E0704", "cannot read standard input: it is closed"))
+    return sys.stdin.buffer
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A pipe without a writer would wait for one for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _bounded(file: BinaryIO, name: str) -> bytes:
+    """The bytes of a file that is no larger than programs are."""
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UserError(Diagnostic("E0704", f"cannot read {name}: programs have at most {MOST_BYTES} bytes"))
+    return data
+
+
+def _unreadable(path: str, reason: str, help: tuple[str, ...]) -> UserError:
+    return UserError(Diagnostic("E0704", f"cannot read `{path}`: {reason}", help=help))
 
 
 def _read(path: str) -> tuple[str, bytes]:
     if path == STANDARD_INPUT:
-        return "<stdin>", sys.stdin.buffer.read(MOST_BYTES + 1)
+        return "<stdin>", _bounded(_standard_input(), "standard input")
     return path, read_bytes(path)
 
 
