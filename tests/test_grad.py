@@ -25,6 +25,10 @@ from exprc.source import Source
 HEAD = "dim n, d\ninput X : f64[n, d]\ninput y : f64[n]\nparam w : f64[d]\n"
 BERNOULLI = "loss E = -sum(y * log(mu) + (1 - y) * log(1 - mu))\n"
 CLASSES = "dim n, d, k\ninput A : f64[n, d]\nparam B : f64[d, k]\n"
+MIXTURE = (
+    "dim n, k\ninput x : f64[n]\nparam a, mu, ls : f64[k]\nz = (x[:, None] - mu[None, :]) / exp(ls)\n"
+    "lp = log_softmax(a) - ls - 0.5 * z^2\nresp = softmax(lp)\nloss E = -sum(logsumexp(lp, axis=1))\n"
+)
 FORMS: dict[str, tuple[str, list[str]]] = {
     # the manual's program and variants of it
     "manual": (HEAD + "eta = X @ w\nmu = sigmoid(eta)\n" + BERNOULLI, ["dE/dw = X' @ (mu - y)"]),
@@ -83,11 +87,13 @@ FORMS: dict[str, tuple[str, list[str]]] = {
         ["dJ/dB = A' @ (P * sum(Y, axis=1)[:, None] - Y)"],
     ),
     "mixture": (
-        "dim n, k\ninput x : f64[n]\nparam a, mu, ls : f64[k]\nz = (x[:, None] - mu[None, :]) / exp(ls)\n"
-        "lp = log_softmax(a) - ls - 0.5 * z^2\nresp = softmax(lp)\nloss E = -sum(logsumexp(lp, axis=1))\n",
-        ["dE/da = sum(resp) * softmax(a) - sum(resp, axis=0)", "dE/dmu = -sum(resp * z, axis=0) / exp(ls)",
-         "dE/dls = sum(resp, axis=0) - sum(resp * z^2, axis=0)"],
-    ),  # fmt: skip
+        MIXTURE,
+        [
+            "dE/da = sum(resp) * softmax(a) - sum(resp, axis=0)",
+            "dE/dmu = -sum(resp * z, axis=0) / exp(ls)",
+            "dE/dls = sum(resp, axis=0) - sum(resp * z^2, axis=0)",
+        ],
+    ),
     # regressions
     "least_squares": (HEAD + "r = y - X @ w\nloss E = sum(r^2)\n", ["dE/dw = -2 * (X' @ r)"]),
     "intercept": (

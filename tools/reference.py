@@ -166,7 +166,8 @@ def _error_bound(op: Op) -> tuple[float, float] | None:
 def errors_page() -> str:
     """`docs/errors.md`."""
     entries = read_catalog()
-    parts = [ERRORS_HEAD, MESSAGES_HEAD, *(f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries)]
+    contents = [f"- [{entry.code}](#{entry.code.lower()}) {entry.title}\n" for entry in entries]
+    parts = [ERRORS_HEAD, MESSAGES_HEAD, *contents]
     stage = ""
     for entry in entries:
         if entry.code[:3] != stage:
