@@ -402,6 +402,23 @@ def test_faults_of_sizes(wide: ctypes.CDLL, sizes: tuple[int, int], code: int, n
         assert wide.wide_E_value_and_grad_workspace(*words) == ctypes.c_size_t(-1).value
 
 
+OVERFLOWS = [(1, 3, 0), (2, 3, 3), (2**32, 2**32, 1), (2**32, 2**31, 1), (2**62, 4, 1)]
+
+
+@pytest.mark.parametrize(("n", "d", "status"), OVERFLOWS)
+def test_sizes_that_overflow_without_an_array(tmp_path: Path, n: int, d: int, status: int) -> None:
+    """A requirement, or the extent of a loop, that would be small if it wrapped around."""
+    text = "dim n, d, m\ninput x : f64[m]\noutput s = sum(x[:n*d])\noutput c = sum(iota(n*d))\n"
+    library = ctypes.CDLL(str(build(text, tmp_path)))
+    x, s, c = np.ones(3), ctypes.c_double(-1.0), ctypes.c_int64(-1)
+    sizes = (ctypes.c_int64(n), ctypes.c_int64(d))
+    pointer = ctypes.c_void_p(x.ctypes.data)
+    assert library.model_s(*sizes, ctypes.c_int64(3), pointer, ctypes.byref(s), None, None) == status
+    assert s.value == (3.0 if status == 0 else -1.0)
+    assert library.model_c(*sizes, ctypes.byref(c), None, None) == (1 if status == 1 else 0)
+    assert c.value == {0: 3, 3: 15, 1: -1}[status]
+
+
 def test_statuses_have_texts(wide: ctypes.CDLL) -> None:
     texts = [wide.wide_status(code) for code in range(8)]
     assert texts[0] == b"ok"

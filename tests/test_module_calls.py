@@ -509,6 +509,7 @@ loss F = sum(r) * sum(w)
 output o = zeros(h) + sum(w)
 output t = z[3:]
 output nn = f64(n) * w
+output c = sum(iota(n * h))
 """
 
 
@@ -535,6 +536,8 @@ SOLVED = [
     ("o", {"w": ones(2)}, "o needs the size h (sized.expr, line 1), which no array gives: pass h=..."),
     ("o", {"w": ones(2), "h": 2**62}, "o: no memory for a result of the shape (4611686018427387904,)"),
     ("o", {"w": ones(2), "h": 2**50}, "o: no memory for a result of the shape (1125899906842624,)"),
+    ("c", {"n": 2, "h": 3}, 15),
+    ("c", {"n": 2**32, "h": 2**32}, "c: with n = 4294967296, h = 4294967296 a size or an array is too large"),
     ("t", {"z": ones(5)}, [1.0, 1.0]),
     ("t", {"z": ones(1)}, "t: `z[3:]` (sized.expr, line 10) needs 2 <= 2*n, but n = 0"),
     ("t", {"z": ones(4)}, "axis 0 of z has size 4, but `input z : f64[2*n + 1]` (sized.expr, line 3) needs 2*n + 1"),

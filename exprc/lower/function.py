@@ -14,7 +14,7 @@ from exprc.lower.processor import unfit
 from exprc.lower.scratch import ALIGNMENT, rounded_bytes, scratch_layout
 from exprc.lower.sizes import magnitude, size_value
 from exprc.lower.target import Target
-from exprc.schedule.kernel import ARGUMENT, Buffer, Kernel, Plan
+from exprc.schedule.kernel import ARGUMENT, Buffer, Kernel, Loop, Nest, Plan, statements_of
 
 LARGEST_BYTES = "1152921504606846976.0"  # 2^60: nothing that is computed from sizes below it overflows
 _COMPARE = {"==": "eq", "!=": "ne", "<=": "sle", "<": "slt", ">=": "sge", ">": "sgt"}
@@ -107,6 +107,7 @@ def _too_large(function: Function, dims: Used[str], plan: Plan, buffers: list[Bu
     """Whether a bound of everything that is computed from the sizes is above what cannot overflow."""
     total = "0.0"
     shapes: dict[tuple[tuple[Size, ...], int], int] = {((dim(name),), 1): 1 for name in plan.dims}
+    shapes.update(dict.fromkeys((((size,), 1) for size in _compared_sizes(plan)), 1))
     for buffer in buffers:
         key = (buffer.shape, BYTES[buffer.dtype])
         shapes[key] = shapes.get(key, 0) + 1
@@ -114,6 +115,19 @@ def _too_large(function: Function, dims: Used[str], plan: Plan, buffers: list[Bu
         bound = magnitude(function, dims, shape, width * times)
         total = function.entry_value(f"fadd double {total}, {bound}")
     return function.entry_value(f"fcmp ugt double {total}, {LARGEST_BYTES}")
+
+
+def _compared_sizes(plan: Plan) -> list[Size]:
+    """What loops run to and requirements compare, where it is computed from dims and may overflow without a buffer."""
+    sizes = [side for requirement in plan.requirements for side in (requirement.left, requirement.right)]
+    for kernel in plan.kernels:
+        sizes += [kernel.stream.extent] if kernel.stream else []
+        for statement in statements_of(kernel.body):
+            extents = [axis.extent for axis in statement.axes] if isinstance(statement, Nest) else []
+            extents += [statement.extent] if isinstance(statement, Loop) else []
+            for extent in extents:
+                sizes += [extent.constant, *(coefficient for _, coefficient in extent.terms)]
+    return [size for size in dict.fromkeys(sizes) if size.constant is None and size.symbol is None]
 
 
 def _define_run(context: Context, plan: Plan, calls: list[KernelCall]) -> None:
