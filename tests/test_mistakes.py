@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -176,3 +177,19 @@ def test_the_caret_stands_under_its_character_in_a_cut_line(place: int) -> None:
     shown, caret = lines[3:5]
     assert width(shown[: shown.index("!")]) == caret.index("^")
     assert width(shown) < 260
+
+
+def test_a_path_is_never_cut() -> None:
+    path = "/tmp/" + "folder-" * 20 + "/" + "x" * 100 + "/model.expr"
+    assert path in to_text([Diagnostic("E0704", "cannot read", notes=(f"the file is {path}",))])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.title)
+def test_a_text_that_ends_anywhere_has_messages_and_edits_that_can_be_made(mistake: Mistake) -> None:
+    for end in range(0, len(mistake.text), 3):
+        text = mistake.text[:end]
+        for diagnostic in mistakes_in(text):
+            spans = sorted((edit.span.start, edit.span.end) for edit in diagnostic.edits)
+            assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
+            assert diagnostic.help or not diagnostic.edits
+            assert apply_edits(text, diagnostic.edits) != text or not diagnostic.edits

@@ -10,8 +10,8 @@ import unicodedata
 
 TAB = "    "
 LONGEST_WORD = 72
-LONGEST_TEXT = 1000
-_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
+LONGEST_TEXT = 5000
+_LONG_WORD = re.compile(rf"(?<![\w/\\])\w{{{LONGEST_WORD + 1},}}")  # not the parts of a path
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _STYLES = {
     "bold": "1",

@@ -124,7 +124,7 @@ def _missing_type(s: Situation) -> bool:
         return False
     tokens, place, stop = s.tokens, s.index, s.statement_end()
     edits: tuple[Edit, ...]
-    declaring, behind = tokens.lexemes[s.statement_start()], tokens.lexemes[place + 1]
+    declaring, behind = tokens.lexemes[s.statement_start()], tokens.lexemes[place + 1] if s.kind != END else ""
     if declaring not in ("input", "param"):
         return False
     if (s.kind not in (SEPARATOR, END) and (s.lexeme() != "=" and s.lexeme() not in TYPE_WORDS)) or s.previous != NAME:
