@@ -105,6 +105,7 @@ def report_unknown(
 def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool, advice: Advice | None) -> None:
     what = "operation or function" if called else "name"
     advice = advice or about_name(name) or _meant(context, scope, name, called)
+    meant = find(scope, advice.edits[0].text) if advice.help.startswith("did you mean") else None
     own = visible_names(scope)
     note = ""
     if not advice.help and not called and 0 < len(own) <= MOST_LISTED:
@@ -115,6 +116,7 @@ def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool
         "E0204" if called else "E0201",
         f"unknown {what} `{name.text}`",
         Label(name.span, "nothing is called so"),
+        *([Label(meant[0].span, f"`{meant[0].name}` is declared here")] if meant is not None else []),
         note=note,
         help=advice.help,
         frame=scope.frame,
