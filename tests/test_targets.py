@@ -301,13 +301,13 @@ static double draw(void) {
 }
 int main(void) {
   enum { n = 1037, d = 23 };
-  static double X[n * d], w[d], gradient[d], E, p; static float u[d];
+  static double X[n * d], w[d], gradient[d], E, p; static float u[d], single[d];
   for (int i = 0; i < n * d; i++) X[i] = draw();
   for (int i = 0; i < d; i++) { w[i] = draw(); u[i] = (float)draw(); }
-  int first = model_E_value_and_grad(n, d, X, w, &E, gradient, NULL, NULL);
+  int first = model_E_value_and_grad(n, d, X, w, u, &E, gradient, single, NULL, NULL);
   int second = model_p(n, d, X, w, u, &p, NULL, NULL);
   printf("%d %d %d %a %a", first, second, model_abi_ok(), E, p);
-  for (int i = 0; i < d; i++) printf(" %a", gradient[i]);
+  for (int i = 0; i < d; i++) printf(" %a %a", gradient[i], single[i]);
   return 0;
 }
 """
