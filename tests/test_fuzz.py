@@ -1,7 +1,9 @@
-"""A slice of the fuzzer (`python -m tests.fuzz`), every program that once showed a fault, and the fuzzer's own honesty."""
+"""A slice of the fuzzer (`python -m tests.fuzz`), every program that once showed a fault, and what it would notice."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ def test_what_once_was_a_fault(path: Path) -> None:
         assert try_text(path.read_bytes(), "stored", number, True).faults == ()
 
 
-@pytest.mark.parametrize("start", range(0, 600, 100))
+@pytest.mark.parametrize("start", range(0, 500, 100))
 def test_parser_checker_and_formatter(start: int) -> None:
     state = new_state(start)
     for number in range(start, start + 100):
@@ -31,7 +33,7 @@ def test_parser_checker_and_formatter(start: int) -> None:
     assert not state["faults"], summary(state)
 
 
-@pytest.mark.parametrize("start", range(1_000_000, 1_000_400, 100))
+@pytest.mark.parametrize("start", range(1_000_000, 1_000_300, 100))
 def test_compiled_programs(start: int) -> None:
     faults = [fault for number in range(start, start + 100, 10) for fault in try_program(number, 10).faults]
     assert [fault for fault in faults if fault.kind not in SOFT] == []
@@ -71,15 +73,14 @@ def test_a_wrong_derivative_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(differential, "_judge", lambda *_: [])
     assert differential.compare(text, 1) == []
     monkeypatch.setattr(differential.Library, "__call__", shifted)
-    assert [fault.kind for fault in differential.compare(text, 1)][0] == "gradient is not the difference"
+    assert next(fault.kind for fault in differential.compare(text, 1)) == "gradient is not the difference"
 
 
 def test_reads_beyond_an_operand_end_the_process() -> None:
     """The page after an array cannot be touched: asked in a process of its own."""
-    import os
-
     child = os.fork()
     if not child:
+        faulthandler.disable()
         array = differential.arena().array((5,), np.float64)
         os.close(2)
         np.lib.stride_tricks.as_strided(array, (6,))[5]

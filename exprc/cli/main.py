@@ -5,6 +5,7 @@ Owns the list of commands, each imported only when it is called, and the classes
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -15,7 +16,7 @@ import click
 
 from exprc import __version__
 from exprc.cli.session import Session
-from exprc.diagnostics import EXIT_BUG, EXIT_LIMIT, Diagnostic, ExprcError
+from exprc.diagnostics import EXIT_BUG, EXIT_LIMIT, EXIT_USER, Diagnostic, ExprcError
 
 COMMANDS = {
     "build": "Compile a program to a library, its C header and a Python module.",
@@ -29,6 +30,7 @@ COMMANDS = {
     "completion": "Print the script by which a shell completes commands.",
 }
 INTERRUPTED, PIPE_CLOSED = 130, 141
+_STREAM_ERRORS = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)  # what a stream says that cannot be written
 
 
 class Commands(click.Group):
@@ -70,6 +72,7 @@ COMPLETING = "_EXPRC_COMPLETE"
 
 def main() -> None:
     """The console script.  It ends at once: taking graphs of 10^6 nodes apart takes seconds, and nobody needs it."""
+    _open_closed_streams()
     gc.disable()  # one program's graphs fit memory, and looking for cycles among 10^6 nodes takes longer than the work
     status = complete() if COMPLETING in os.environ else run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
@@ -85,6 +88,16 @@ def complete() -> int:
     from click.shell_completion import shell_complete
 
     return shell_complete(command_line, {"obj": Session()}, "exprc", COMPLETING, os.environ[COMPLETING])
+
+
+def _open_closed_streams() -> None:
+    """A stream that the caller closed is None, and its number would go to the next file that is opened."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -124,6 +137,10 @@ def outcome(work: Callable[[], None], session: Session) -> int:
         session.report((limit_reached(session.memory_limit, stage_of_failure(error.__traceback__)),))
         return EXIT_LIMIT
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _STREAM_ERRORS and error.filename is None:
+            reason = (error.strerror or str(error)).lower()
+            session.report((Diagnostic("E0705", f"cannot write to standard output: {reason}"),))
+            return EXIT_USER
         from exprc.cli.bug import report_bug
 
         report_bug(error, session.arguments, session)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -38,7 +39,9 @@ class Session:
         from exprc.cli.render import to_json, to_text
 
         as_json = self.message_form == JSON
-        say(to_json(diagnostics) if as_json else to_text(diagnostics, has_colour(sys.stderr)), sys.stderr)
+        text = to_json(diagnostics) if as_json else to_text(diagnostics, has_colour(sys.stderr))
+        with suppress(OSError):  # where nobody can be told, the exit code still tells
+            say(text, sys.stderr)
 
 
 def session() -> Session:

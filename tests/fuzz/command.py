@@ -15,8 +15,8 @@ from fuzz.worker import reports, work
 EXAMPLES = 6
 _HELP = """
 Programs are numbered: in each ten, four are right by construction, three have planted mistakes, three are stored
-programs with bytes changed (these change when the stored ones do; the state file keeps those with faults). All go through parser, checker, formatter and messages; of
-those chosen by --compile, the compiled functions are compared with the interpreter (as written, without rewrites, after
+programs with bytes changed (these change when the stored ones do; the state file keeps those with faults). All go
+through parser, checker, formatter and messages; of those chosen by --compile, the compiled functions are compared with the interpreter (as written, without rewrites, after
 fmt), derivatives with differences and forward with reverse mode, on memory with guard pages.
 
 examples, from the top of the repository:
@@ -24,7 +24,7 @@ examples, from the top of the repository:
   nice python -m tests.fuzz --state fuzz.json --programs 200000 --compile 10000     # goes on where it was stopped
   python -m tests.fuzz --show 4711                                                  # the program and its faults
   python -m tests.fuzz --minimise 4711
-"""
+"""  # noqa: E501
 
 
 def main() -> None:
@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, metavar="I", help="the number of the first program")
     parser.add_argument("--state", type=Path, metavar="FILE", help="remember what was done, and go on from there")
     parser.add_argument("--show", type=int, metavar="I", help="print one program and its faults")
-    parser.add_argument("--minimise", type=int, metavar="I", help="make one program smaller while its first fault stays")
+    parser.add_argument(
+        "--minimise", type=int, metavar="I", help="make one program smaller while its first fault stays"
+    )
     parser.add_argument("--summary", action="store_true", help="only print what the state file holds")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -127,4 +129,3 @@ def _minimise(number: int) -> None:
         return
     print(f"# {found[0]}")
     print(minimise(draw(number), kind_of(number), number, compiles, found[0]).decode(errors="backslashreplace"))
-

@@ -14,8 +14,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from fuzz.arena import Arena
-from fuzz.front import Fault, crash
 
 from exprc.autodiff import expand_derivatives, gradient, pushforward
 from exprc.check.model import Model
@@ -32,6 +30,8 @@ from exprc.rewrite.rule import CLOSED_FORM
 from exprc.schedule.kernel import Plan
 from exprc.source import Source
 from exprc.syntax.format import format_program
+from fuzz.arena import Arena
+from fuzz.front import Fault, crash
 
 NUMPY = {"f64": np.float64, "f32": np.float32, "i64": np.int64, "i32": np.int32, "bool": np.bool_}
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24}
@@ -152,9 +152,12 @@ def draw_dims(model: Model, choice: random.Random, size: str) -> dict[str, int] 
     """Sizes that meet what the program requires of them."""
     for _ in range(20):
         few = (1, 2, 3, 4, 5) if size == "small" else (0, 1, 2, 3, 6, 7, 8)
-        dims = {d.name: choice.choice(few) for d in model.dims}
+        dims = {d.name: choice.choice(few) for d in model.dims if d.value is None}
         if size == "large" and dims:
             dims[choice.choice(sorted(dims))] = choice.choice((9, 15, 16, 17, 31, 33))
+        for dim in model.dims:
+            if dim.value is not None:
+                dims[dim.name] = dim.value.evaluate(dims)
         if all(holds(fact, dims) for fact in model.facts):
             return dims
     return None
@@ -176,7 +179,9 @@ def draw_arrays(model: Model, dims: dict[str, int], choice: random.Random) -> Ar
         if dtype in ("f64", "f32"):
             array = generator.normal(0, 0.8, shape)
             if special:
-                array = np.where(generator.random(shape) < 0.3, generator.choice([0.0, 1.0, -1.0, 0.5, 30.0], shape), array)
+                array = np.where(
+                    generator.random(shape) < 0.3, generator.choice([0.0, 1.0, -1.0, 0.5, 30.0], shape), array
+                )
         elif dtype == "bool":
             array = generator.integers(0, 2, shape)
         else:
@@ -206,7 +211,12 @@ def noise(generator: np.random.Generator) -> Callable[[Node, list[Any], np.ndarr
         scale = np.abs(value)
         if (node.kind == REDUCE and node.op.combine == "add") or node.kind == CONTRACT:
             scale = node.op.numpy(node.attrs, *[np.abs(a) for a in arguments])
-        error = generator.choice((-1, 1), value.shape) * generator.uniform(2, 4, value.shape) * ROUNDING[value.dtype.name] * scale
+        error = (
+            generator.choice((-1, 1), value.shape)
+            * generator.uniform(2, 4, value.shape)
+            * ROUNDING[value.dtype.name]
+            * scale
+        )
         return np.asarray(value + error, value.dtype)
 
     return disturb
@@ -241,7 +251,9 @@ def _compare(
     model, interface = state.model, state.interface
     assert model is not None and interface is not None
     where = f"dims {dims}"
-    raw = dict(zip([d.name for d in model.definitions], expand_derivatives(tuple(d.node for d in model.definitions), _same)))
+    raw = dict(
+        zip([d.name for d in model.definitions], expand_derivatives(tuple(d.node for d in model.definitions), _same))
+    )
     leaves = {d.name: d.node for d in model.declarations}
     faults: list[Fault] = []
     for entry, callable_ in zip(state.entries, interface.callables):
@@ -294,10 +306,17 @@ def _lost_digits(names: list[str], raw: list[Reference], final: list[Reference],
     faults = []
     for name, one, two in zip(names, raw, final):
         with np.errstate(all="ignore"):
-            lost = one.is_known & np.isfinite(two.tolerance) & (one.value != 0) & ~(two.tolerance <= WORSE * (one.tolerance + 1e-12 * np.abs(one.value)))
+            lost = (
+                one.is_known
+                & np.isfinite(two.tolerance)
+                & (one.value != 0)
+                & ~(two.tolerance <= WORSE * (one.tolerance + 1e-12 * np.abs(one.value)))
+            )
         if one.value.dtype.kind == "f" and np.any(lost):
             place = tuple(int(i) for i in np.argwhere(lost)[0])
-            details = f"{name}{list(place)}: {float(one.tolerance[place])!r} to {float(two.tolerance[place])!r}, {where}"
+            details = (
+                f"{name}{list(place)}: {float(one.tolerance[place])!r} to {float(two.tolerance[place])!r}, {where}"
+            )
             faults.append(Fault(LOST, details))
     return faults
 
@@ -306,9 +325,7 @@ def _same(roots: tuple[Node, ...]) -> tuple[Node, ...]:
     return roots
 
 
-def _judge(
-    status: int, results: Arrays, known: dict[str, Reference], dims: dict[str, int], where: str
-) -> list[Fault]:
+def _judge(status: int, results: Arrays, known: dict[str, Reference], dims: dict[str, int], where: str) -> list[Fault]:
     if status == EMPTY and 0 in dims.values():
         return []
     if status:
@@ -329,8 +346,8 @@ def _judge(
             kind = "gradient" if name.startswith("grad_") else "value"
             if 0 in dims.values() and not np.isfinite(value[place]):
                 kind += " of an empty axis"
-            details = f"{name}{list(place)} is {value[place]!r}, expected {expected.value[place]!r} ± " \
-                      f"{float(expected.tolerance[place])!r}, {where}"  # fmt: skip
+            right = f"{expected.value[place]!r} ± {float(expected.tolerance[place])!r}"
+            details = f"{name}{list(place)} is {value[place]!r}, expected {right}, {where}"
             faults.append(Fault(f"wrong {kind}" + (" (not finite)" if not np.isfinite(value[place]) else ""), details))
     return faults
 
@@ -395,4 +412,3 @@ def _is_generic(arrays: Arrays) -> bool:
 def _slope(value: Callable[[float], float], width: float) -> float:
     weights = ((1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280))
     return sum(w * (value(k * width) - value(-k * width)) for k, w in weights) / width
-

@@ -213,7 +213,11 @@ class Drawer:
             return f"{draw(inner)} @ {draw(inner)}"
         if len(kind.shape) == 1:
             (m,) = kind.shape
-            return f"{draw(m, inner)} @ {draw(inner)}" if self.choice.random() < 0.6 else f"{draw(inner)} @ {draw(inner, m)}"
+            return (
+                f"{draw(m, inner)} @ {draw(inner)}"
+                if self.choice.random() < 0.6
+                else f"{draw(inner)} @ {draw(inner, m)}"
+            )
         *batch, m, q = kind.shape
         if not batch and self.choice.random() < 0.2:
             return f"outer({draw(m)}, {draw(q)})"
@@ -247,14 +251,16 @@ class Drawer:
         left, right = bracketed(self.expression(kind, depth)), self._companion(kind, depth)
         if kind.dtype == I32 and right in self.dims:
             right = "2"
-        forms = ("{0} + {1}", "{0} - {1}", "{0} * {1}", "{0} // 3", "{0} % 5", "abs({0})", "-{0}", "sign({0})", "{0} ^ 2",
+        forms = ("{0} + {1}", "{0} - {1}", "{0} * {1}", "{0} // 3", "{0} % 5", "abs({0})", "-{0}", "sign({0})", "{0} ^ 2",  # noqa: E501
                  "minimum({0}, {1})", "maximum({0}, {1})", "clip({0}, -2, 3)", "{0} // -2", "{0} % -3")  # fmt: skip
         return self.choice.choice(forms).format(left, right)
 
     def _integer_reduction(self, kind: Kind, depth: int) -> str:
         if kind.dtype == I64:
             dtype = self.choice.choice((I64, BOOL))
-            return self._reduced("sum" if dtype == BOOL else self.choice.choice(("sum", "max", "min")), kind, depth, dtype)
+            return self._reduced(
+                "sum" if dtype == BOOL else self.choice.choice(("sum", "max", "min")), kind, depth, dtype
+            )
         return self._reduced(self.choice.choice(("max", "min")), kind, depth, kind.dtype)
 
     def _integer_cast(self, kind: Kind, depth: int) -> str:

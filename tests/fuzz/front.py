@@ -107,7 +107,9 @@ def _formatted(source: Source, model: Model | None, refusal: ExprcError | None) 
         program = parse(again)
         twice = format_program(again)
     except ExprcError as error:
-        return [Fault(f"fmt makes a program that is refused: {error.diagnostics[0].code}", error.diagnostics[0].message)]
+        return [
+            Fault(f"fmt makes a program that is refused: {error.diagnostics[0].code}", error.diagnostics[0].message)
+        ]
     except Exception as error:
         return [crash("fmt", error)]
     faults = []

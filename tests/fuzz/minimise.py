@@ -59,7 +59,7 @@ def faults_of(data: bytes, kind: str, number: int, compiles: bool) -> list[str]:
 def _without_parts(data: bytes, separator: bytes | None, shows: Callable[[bytes], bool]) -> bytes:
     """Parts left out, first many at once."""
     glue = separator or b""
-    parts = data.split(separator) if separator else [token for token in re.findall(rb"\w+|\s+|[^\w\s]", data)]
+    parts = data.split(separator) if separator else re.findall(rb"\w+|\s+|[^\w\s]", data)
     if not separator and len(parts) > 400:
         return data
     step = max(1, len(parts) // 2)
@@ -110,4 +110,3 @@ def _arguments(text: str) -> list[str]:
         else:
             parts[-1] += character
     return parts if len(parts) > 1 else []
-

@@ -47,11 +47,11 @@ def _wrong_expression(choice: random.Random, lines: list[str]) -> list[str]:
 
 def _wrong_declaration(choice: random.Random, lines: list[str]) -> list[str]:
     wrong = choice.choice((
-        "input q : f65", "input q : f64[nosuch]", "param q : i64", "input q : f64[1.5]", "input q : f64[-1]", "input q : n",
+        "input q : f65", "input q : f64[nosuch]", "param q : i64", "input q : f64[1.5]", "input q : f64[-1]", "input q : n",  # noqa: E501
         "param q : f64[3] = ones(4)", "input : f64", "param q", "dim", "dim q = 1.5", "input q, q : f64", "loss = 1",
         "loss mistake = ones(3)", "loss mistake = 1", "output nosuch", "fn q(a, a) = a", "fn q(a) = b\noutput r = q(1)",
         "fn q(a) = a\noutput r = q()", "fn q(a) = q(a)\noutput r = q(1)", "input if : f64", "q, r = 1", "q + 1 = 2",
-        "param q : f64 = x", "fn q(v : f64[3]) = v\noutput r = q(ones(4))", "fn q(v) -> f64[2] = v\noutput r = q(ones(3))",
+        "param q : f64 = x", "fn q(v : f64[3]) = v\noutput r = q(ones(4))", "fn q(v) -> f64[2] = v\noutput r = q(ones(3))",  # noqa: E501
         "dim q = q", "output q = q", "_q, _q = scan a = 1, b = 2 over t in 0..3 { a, b }", "@", "}", ")", "else", "'",
     ))  # fmt: skip
     return [*lines, *wrong.split("\n")] if choice.random() < 0.5 else [*wrong.split("\n"), *lines]
@@ -62,7 +62,7 @@ def _wrong_type(choice: random.Random, lines: list[str]) -> list[str]:
     return [*lines, *choice.choice((
         [f"input q{number} : f64[3]", f"output r{number} = q{number} + ones(2)"],
         [f"input q{number} : bool", f"output r{number} = q{number} + 1"],
-        [f"dim a{number}, b{number}", f"input q{number} : f64[a{number}, b{number}]", f"output r{number} = q{number} @ q{number}"],
+        [f"dim a{number}, b{number}", f"input q{number} : f64[a{number}, b{number}]", f"output r{number} = q{number} @ q{number}"],  # noqa: E501
         [f"input q{number} : f64[2]", f"output r{number} = grad(q{number}, q{number})"],
         [f"input q{number} : f64", f"output r{number} = if q{number} then 1 else 2"],
         [f"input q{number} : f64", f"output r{number} = zeros(q{number})"],
@@ -70,4 +70,12 @@ def _wrong_type(choice: random.Random, lines: list[str]) -> list[str]:
     ))]  # fmt: skip
 
 
-_PLANTS = (_unknown_name, _used_before, _defined_twice, _wrong_expression, _wrong_expression, _wrong_declaration, _wrong_type)
+_PLANTS = (
+    _unknown_name,
+    _used_before,
+    _defined_twice,
+    _wrong_expression,
+    _wrong_expression,
+    _wrong_declaration,
+    _wrong_type,
+)

@@ -10,13 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _TOKEN = re.compile(rb"\w+|\s+|[^\w\s]")
 _PIECES = (
-    b"9" * 30, b"1e999", b"1e-999", b"0x1F", b"1_0", b"1__0", b"..", b"...", b"->", b"<-", b"##", b"#", b'"', b'"\\', b"'",
+    b"9" * 30, b"1e999", b"1e-999", b"0x1F", b"1_0", b"1__0", b"..", b"...", b"->", b"<-", b"##", b"#", b'"', b'"\\', b"'",  # noqa: E501
     b"''", b"\t", b"\r\n", b"\r", b"\0", b"\x1b[31m", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xef\xbb\xbf",
     "\u2028".encode(), "\u202e".encode(), "µ".encode(), "x²".encode(), "ﬁ".encode(), "é".encode(), "𝕏".encode(),
     "\u0301".encode(), "٣".encode(), "“".encode(), "−".encode(), b"\x0b", b"\x0c", b"\x85", b";", b";;", b"\\", b"`",
     b"if", b"then", b"else", b"scan", b"over", b"while", b"next", b"emit", b"fn", b"use", b"as", b"in", b"not", b"None",
     b"true", b"loss", b"density", b"output", b"update", b"require", b"dim", b"input", b"param", b"{", b"}", b"(", b")",
-    b"[", b"]", b",", b":", b"=", b"==", b"!=", b"<", b">", b"@", b"^", b"**", b"//", b"/", b"%", b"-", b"+", b"*", b".T",
+    b"[", b"]", b",", b":", b"=", b"==", b"!=", b"<", b">", b"@", b"^", b"**", b"//", b"/", b"%", b"-", b"+", b"*", b".T",  # noqa: E501
     b"grad", b"jvp", b"vjp", b"axis=", b"keepdims=true", b"f32", b"i64", b"bool", b"last", b"0..n", b"2^62", b"9^9^9",
     b"simplex", b"sum[i]", b"hessian", b"zeros", b"iota", b"reshape", b"[::0]", b"[-1:]", b"e", b"inf", b"nan",
 )  # fmt: skip
@@ -87,12 +87,16 @@ def _on_lines(choice: random.Random, data: bytes) -> bytes:
 def _splice(choice: random.Random, data: bytes) -> bytes:
     other = choice.choice(stored_programs())
     start, place = choice.randint(0, len(other)), choice.randint(0, len(data))
-    return data[:place] + other[start : start + choice.choice((5, 20, 100, 1000))] + data[choice.randint(0, len(data)) :]
+    return (
+        data[:place] + other[start : start + choice.choice((5, 20, 100, 1000))] + data[choice.randint(0, len(data)) :]
+    )
 
 
 def _nest(choice: random.Random, data: bytes) -> bytes:
     place, count = choice.randint(0, len(data)), choice.choice((2, 20, 200, 2000))
-    opening = choice.choice((b"(", b"[", b"{", b"-", b"not ", b"sin(", b"f(", b"x[", b"if a then ", b"'", b"[(", b"1+(", b"2^"))
+    opening = choice.choice(
+        (b"(", b"[", b"{", b"-", b"not ", b"sin(", b"f(", b"x[", b"if a then ", b"'", b"[(", b"1+(", b"2^")
+    )
     closing = choice.choice((b"", b")" * count, b"]" * count, b")" * (count - 1)))
     return data[:place] + opening * count + choice.choice((b"x", b"1", b"")) + closing + data[place:]
 
@@ -103,7 +107,7 @@ def _number(choice: random.Random, data: bytes) -> bytes:
     if not numbers:
         return _insert(choice, data)
     found = choice.choice(numbers)
-    extreme = choice.choice((b"0", b"1", b"9223372036854775807", b"9223372036854775808", b"4294967296", b"1e300", b"1e400",
+    extreme = choice.choice((b"0", b"1", b"9223372036854775807", b"9223372036854775808", b"4294967296", b"1e300", b"1e400",  # noqa: E501
                              b"1" * 400, b"0.1", b"1_000", b"1000000000000", b"2147483648"))  # fmt: skip
     return data[: found.start()] + extreme + data[found.end() :]
 
