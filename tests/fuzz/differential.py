@@ -186,13 +186,15 @@ def draw_arrays(model: Model, dims: dict[str, int], choice: random.Random) -> Ar
             array = generator.integers(0, 2, shape)
         else:
             array = generator.integers(0, labels(declaration.name, dims), shape)
-            array = array if declaration.name.startswith("labels_") else array - 4
+            array = array if declaration.name.startswith("labels") else array - 4
         found[declaration.name] = np.asarray(array, NUMPY[dtype])
     return found
 
 
 def labels(name: str, dims: dict[str, int]) -> int:
     """How many classes the labels of that name have; a range for any other integers."""
+    if name == "labels":
+        return 1  # of a stored program: how many classes there are is not known
     if not name.startswith("labels_"):
         return 10
     classes = name.split("_")[1]

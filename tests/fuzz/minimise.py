@@ -52,7 +52,7 @@ def faults_of(data: bytes, kind: str, number: int, compiles: bool) -> list[str]:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         number_ = os.WTERMSIG(status)
-        return ["does not end in 60 s" if number_ == signal.SIGALRM else f"ends the process: {number_}"]
+        return ["does not end in 300 s" if number_ == signal.SIGALRM else f"ends the process: {number_}"]
     return text.split("\n")
 
 

@@ -63,7 +63,7 @@ def _batch(start: int, stop: int, every: int) -> Iterator[tuple[int, Report]]:
         if current < stop:
             words = (process.stderr.read() or b"").decode(errors="replace").strip().splitlines()[-1:]
             hung = line is None and pending == b"hang"
-            kind = "does not end in 60 s" if hung else f"ends the process: {-status if status < 0 else status}"
+            kind = "does not end in 300 s" if hung else f"ends the process: {-status if status < 0 else status}"
             yield current, Report("", False, (Fault(kind, "".join(words)[:300]),))
 
 
@@ -71,7 +71,7 @@ def _line(process: subprocess.Popen[bytes], pending: bytes) -> tuple[bytes | Non
     """The next line and what came after it; no line at the end, or when nothing comes for long."""
     assert process.stdout is not None
     while b"\n" not in pending:
-        ready, _, _ = select.select([process.stdout], [], [], 6 * SECONDS)  # the machine may be busy
+        ready, _, _ = select.select([process.stdout], [], [], 30 * SECONDS)  # the machine may be busy
         if not ready:
             return None, b"hang"
         more = os.read(process.stdout.fileno(), 1 << 16)
