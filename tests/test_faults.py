@@ -173,7 +173,7 @@ def test_a_label_may_be_a_literal(dtype: str, tmp_path: Path) -> None:
     softmax = np.exp(p) / np.exp(p).sum()
     assert value == pytest.approx(-np.log(softmax[1]), rel=1e-6)
     np.testing.assert_allclose(gradient.p, softmax - np.array([0, 1, 0]), atol=1e-6)
-    with pytest.raises(ValueError, match=r"`cross_entropy: 1 < k` .* does not hold for k = 1"):
+    with pytest.raises(ValueError, match=r"`cross_entropy: 1 < k` .* needs 2 <= k, but k = 1"):
         model.E(p=p[:1])
 
 
