@@ -100,21 +100,21 @@ def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
         ("dims", tuple(map(python_name, callable_.dims))),
     ]
     optional = [
-        ("extra", _extra_arguments(interface, callable_)),
-        ("requirements", tuple(i for i, fact in enumerate(all_requirements(interface)) if fact in applicable)),
+        ("_extra", _extra_arguments(interface, callable_)),
+        ("_requirements", tuple(i for i, fact in enumerate(all_requirements(interface)) if fact in applicable)),
     ]
     fields += [field for field in optional if field[1]]
     for option, spelt in zip(OptionNames._fields, option_names(interface, callable_), strict=True):
         if option != spelt:
-            fields.append((f"{option.removeprefix('allow_')}_option", spelt))
-    texts = [("build", "_build"), *((name, python_literal(value)) for name, value in fields)]
-    texts.append(("entry", _entry(callable_.symbol, callable_.results)))
+            fields.append((f"_{option.removeprefix('allow_')}_option", spelt))
+    texts = [("_build", "_build"), *((name, python_literal(value)) for name, value in fields)]
+    texts.append(("_entry", _entry(callable_.symbol, callable_.results)))
     if callable_.gradient:
         wrt = tuple(argument.python_name for argument in interface.arguments_of(callable_.gradient.wrt))
         texts.append(("wrt", python_literal(wrt)))
         results = (*callable_.results, *callable_.gradient.results)
-        texts.append(("gradient_entry", _entry(callable_.gradient.symbol, results)))
-        texts.append(("gradient_type", f"_named_type({python_literal(wrt)})"))
+        texts.append(("_gradient_entry", _entry(callable_.gradient.symbol, results)))
+        texts.append(("_gradient_type", f"_named_type({python_literal(wrt)})"))
     return texts
 
 
@@ -192,5 +192,5 @@ def _bound_call(interface: Interface, callable_: Callable, kind: str) -> list[st
         f"        return _self._slowly(_positional, {{**_given({{{given}}}), **_unknown}})",
         "",
         "",
-        f"_Function_{name}.quick_bound_{kind} = {python_literal(tuple(free))}, _BoundCall_{name}_{kind}",
+        f"_Function_{name}._quick_bound_{kind} = {python_literal(tuple(free))}, _BoundCall_{name}_{kind}",
     ]

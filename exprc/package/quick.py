@@ -41,7 +41,7 @@ def quick_path(interface: Interface, callable_: Callable, kind: str, options: tu
     if comparisons:
         call = [f"if {' and '.join(comparisons)}:", *_indented(call)]
     absent = " and ".join(f"{option} is None" for option in (options[:1] if kind == "value" else options))
-    plain = f"{absent} and not _positional and not _unknown and _self.build is _build"
+    plain = f"{absent} and not _positional and not _unknown and _self._build is _build"
     tests = [plain, *map(_fits, arguments)]
     return [f"if ({tests[0]}", *(f"    and {test}" for test in tests[1:]), "):", *_indented([*unpacking, *call])]
 
@@ -75,7 +75,7 @@ def quick_bound_path(interface: Interface, callable_: Callable, kind: str) -> li
     fits = [_fits_shape(argument, of_argument[argument.name]) for argument in free]
     return [
         f"{', '.join([*words, *shapes])} = _self._prepared",
-        "if (not _positional and not _unknown and _self._state.function.build is _build",
+        "if (not _positional and not _unknown and _self._state.function._build is _build",
         *(f"    and {test}" for test in fits),
         "):",
         *_indented([*allocations, *_call(callable_.gradient.symbol, passed, _returned(kind, results))]),
@@ -178,7 +178,7 @@ def _result_word(index: int, result: Result) -> str:
 
 def _returned(kind: str, results: Sequence[Result]) -> str:
     values = [f"_result{index}" + ("" if result.shape else ".value") for index, result in enumerate(results)]
-    gradient = f"_self.gradient_type({_tuple(values[1:])})"
+    gradient = f"_self._gradient_type({_tuple(values[1:])})"
     return {"value": values[0], "grad": gradient, "value_and_grad": f"{values[0]}, {gradient}"}[kind]
 
 
