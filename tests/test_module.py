@@ -230,7 +230,7 @@ def make_interface(model: str, dtype: str = "f64", names: dict[str, str] | None 
                 output,
             ),
         ),
-        requirements=(Requirement(f"{d} <= 40", 4, d, "<=", ONE * 40),),
+        requirements=(Requirement(f"{d} <= 40", 4, d, "<=", ONE * 40, (called["E"], called["p"])),),
     )
 
 

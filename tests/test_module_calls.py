@@ -557,6 +557,33 @@ def test_sizes_are_solved_for(sized: ModuleType, name: str, given: dict[str, Any
     assert wanted in str(raised.value).replace(sized.__exprc__["source"]["name"], "sized.expr")
 
 
+NEEDS_PROGRAM = """dim n
+input x : f64[n]
+param w : f64
+fn steps(v) = v[1:] - v[:-1]
+fn late(v) = v[3:] * 2
+s = steps(x)
+loss E = sum((w * x)^2)
+loss F = sum((w * s)^2)
+output d = steps(x)
+output o = late(s)
+"""
+
+
+def test_a_call_checks_what_its_own_definitions_need(tmp_path: Path) -> None:
+    """Directly, through definitions, through functions whose results are shared; in Python and in the manifest."""
+    module = support.build(NEEDS_PROGRAM, tmp_path)
+    least = {"E": 0, "F": 1, "d": 1, "o": 4}
+    for name, size in least.items():
+        given = {"w": 1.0} if name in "EF" else {}
+        getattr(module, name)(x=np.ones(size), **given)
+        if size:
+            with pytest.raises(ValueError, match=rf"needs {size} <= n, but n = {size - 1}"):
+                getattr(module, name)(x=np.ones(size - 1), **given)
+    needed = {fact["left"]: fact["needed_by"] for fact in module.__exprc__["requirements"]}
+    assert needed == {"1": ["F", "d", "o"], "4": ["o"]}
+
+
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_what_was_taken_before_a_reload_never_calls_the_old_library(tmp_path: Path, rebuilt: bool) -> None:
     """The second program has other arguments in another order, so that an old call of the new library would crash."""

@@ -67,7 +67,7 @@ def make_interface(
             Callable(called["E"], "loss", doc, 8, arguments, dims, (Result(called["E"], "f64", ()),), value, gradient),
             Callable(called["p"], "output", doc, 9, arguments, dims, (Result(called["p"], "bool", (n,)),), output),
         ),
-        requirements=(Requirement("n >= d", 3, n, ">=", d),),
+        requirements=(Requirement("n >= d", 3, n, ">=", d, (called["E"], called["p"])),),
     )
 
 
@@ -218,10 +218,12 @@ def test_hash_tells_signatures_apart() -> None:
     assert abi_hash(make_interface(dims=("d", "n"))) != same
 
 
-def test_requirements_apply_where_all_their_dims_are_known() -> None:
+def test_requirements_apply_where_they_are_needed_and_all_their_dims_are_known() -> None:
     interface = make_interface()
-    assert requirements_of(interface, ("n", "d", "k")) == interface.requirements
-    assert requirements_of(interface, ("n",)) == ()
+    loss, _ = interface.callables
+    assert requirements_of(interface, loss) == interface.requirements
+    assert requirements_of(interface, loss._replace(dims=("n",))) == ()
+    assert requirements_of(interface, loss._replace(name="another")) == ()
 
 
 LANGUAGES = [("c", "c99"), ("c", "c17"), ("c++", "c++11"), ("c++", "c++17")]

@@ -29,12 +29,14 @@ class Context:
     """The state of one check."""
 
     __slots__ = (
+        "asked",
         "calls",
         "defined",
         "facts",
         "globals",
         "incomplete",
         "leaves",
+        "needs",
         "origins",
         "reached",
         "report",
@@ -50,6 +52,8 @@ class Context:
         self.defined = defined
         self.targets = targets  # names with respect to which something is differentiated
         self.facts: dict[Size, Fact] = {}  # by what is at least 0
+        self.asked: set[Size] = set()  # the facts that the statement, or the function's body, asks for
+        self.needs: dict[str, set[Size]] = {}  # for each name of the program the facts that making it asks for
         self.origins: dict[Node, Span] = {}
         self.leaves: dict[Node, Binding] = {}  # inputs and params
         self.calls: dict[tuple[object, ...], Value] = {}  # results of calls of user's functions

@@ -18,6 +18,7 @@ def require_at_most(context: Context, span: Span, least: Size, most: Size, text:
         return True
     if always_negative(difference):
         return False
+    context.asked.add(difference)
     if difference not in context.facts:
         left, right = _balanced(difference)
         context.facts[difference] = Fact(left, "<=", right, span.line, text or " ".join(span.text.split()))
@@ -31,6 +32,7 @@ def require_entries(context: Context, span: Span, name: str, reduced: Size, kept
         return False
     if not never_negative(reduced - least):
         text = f"{name} of at least one entry"
+        context.asked.add(reduced - least)
         context.facts.setdefault(reduced - least, Fact(least, "<=", reduced, span.line, text))
     return True
 

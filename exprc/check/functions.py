@@ -50,10 +50,21 @@ def _expand(
     context: Context, scope: Scope, expression: ast.Call, function: UserFunction, operands: list[Operand]
 ) -> Any:
     """Within a visitor: the value of the body for these arguments."""
-    declaration = function.declaration
     frame = Frame(function.name, expression.span, scope.frame)
     uses = context.uses.setdefault(function.name, set())
     inner = Scope(context.globals, scope.region, function.order, uses, frame)
+    before, context.asked = context.asked, set()
+    result = yield from _value_of_body(context, scope, inner, function, operands)
+    context.needs[function.name] |= context.asked
+    context.asked |= before
+    return result
+
+
+def _value_of_body(
+    context: Context, scope: Scope, inner: Scope, function: UserFunction, operands: list[Operand]
+) -> Any:
+    """Within a visitor: the value of the body in its scope, to which the arguments are added."""
+    declaration = function.declaration
     sound = True
     for parameter, operand in zip(declaration.parameters, operands, strict=True):
         value = yield from _argument(context, scope, inner, function, parameter, operand)

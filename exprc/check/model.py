@@ -5,6 +5,7 @@ Owns the records.  Knows neither how they are found nor what is made of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from exprc.diagnostics import Diagnostic
@@ -53,13 +54,17 @@ class Definition(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A relation between sizes that the program relies on; it is checked on entry."""
+    """A relation between sizes that the program relies on; it is checked on entry.
+
+    `asked_by` are the definitions and functions that rely on it; None: whatever knows the sizes.
+    """
 
     left: Size
     relation: str  # <=
     right: Size
     line: int
     text: str
+    asked_by: frozenset[str] | None = None
 
 
 class Model(NamedTuple):
@@ -72,6 +77,7 @@ class Model(NamedTuple):
     facts: tuple[Fact, ...]
     lints: tuple[Diagnostic, ...]
     origins: dict[Node, Span]
+    uses: Mapping[str, Set[str]]  # for each name the names that it is made of
 
     def definition(self, name: str) -> Definition | None:
         """The definition of that name."""
@@ -80,6 +86,16 @@ class Model(NamedTuple):
     def declaration(self, name: str) -> Declaration | None:
         """The input or param of that name."""
         return next((declaration for declaration in self.declarations if declaration.name == name), None)
+
+    def names_within(self, name: str) -> set[str]:
+        """The names of all that a definition is made of, and its own."""
+        found = {name}
+        pending = [name]
+        while pending:
+            inner = self.uses.get(pending.pop(), frozenset()) - found
+            found |= inner
+            pending.extend(inner)
+        return found
 
     def of_role(self, role: str) -> tuple[Definition, ...]:
         """The definitions of one role, in order."""

@@ -18,7 +18,7 @@ from exprc.check.functions import marked
 from exprc.check.limits import BEYOND_LIMIT, refuse_axes
 from exprc.check.lints import check_losses, collect_lints
 from exprc.check.meeting import Operand, clashing_axis
-from exprc.check.model import Declaration, Definition, Dim, Model
+from exprc.check.model import Declaration, Definition, Dim, Fact, Model
 from exprc.check.names import operation, report_unknown
 from exprc.check.report import NOT_BUILT, shortened
 from exprc.check.scopes import Binding, find
@@ -27,7 +27,7 @@ from exprc.check.walking import not_built, single
 from exprc.diagnostics import Edit, KnownLimit, Label, UserError
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import LEAF
-from exprc.ir.sizes import dim
+from exprc.ir.sizes import Size, dim
 from exprc.ir.types import FLOATS, Type
 from exprc.ops.leaves import input_
 from exprc.ops.leaves import size as size_leaf
@@ -56,7 +56,7 @@ def check_program(program: ast.Program, source: Source, options: Any = None) -> 
     parts = Parts([], [], [])
     for order, statement in enumerate(program.statements, 1):
         context.globals.limit = order
-        context.globals.uses = set()
+        context.globals.uses, context.asked = set(), set()
         _HANDLERS[type(statement)](context, parts, statement, order)
     check_losses(context, parts.definitions, parts.declarations, options.wrt if options else ())
     errors = sorted(context.report.errors, key=lambda error: error.labels[0].span.start)
@@ -70,9 +70,27 @@ def check_program(program: ast.Program, source: Source, options: Any = None) -> 
         dims=tuple(parts.dims),
         declarations=tuple(parts.declarations),
         definitions=tuple(parts.definitions),
-        facts=tuple(context.facts.values()),
+        facts=_facts(context),
+        uses=context.uses,
         lints=tuple(context.report.lints),
         origins=context.origins,
+    )
+
+
+def _facts(context: Context) -> tuple[Fact, ...]:
+    """The facts, each with the names that ask for it, unless what all may rely on does."""
+    names = context.globals.names
+    asking: dict[Size, set[str]] = {}
+    common: set[Size] = set()
+    for name, asked in context.needs.items():
+        if names[name].role in ("dim", "input", "param"):
+            common |= asked
+        else:
+            for difference in asked:
+                asking.setdefault(difference, set()).add(name)
+    return tuple(
+        fact._replace(asked_by=None if difference in common else frozenset(asking[difference]))
+        for difference, fact in context.facts.items()
     )
 
 
@@ -107,7 +125,7 @@ def _bind(context: Context, name: ast.Name, value: Value | UserFunction, role: s
         report_twice(context, context.globals, name, ast.Name(known.name, known.span), role == "definition")
         return False
     names[name.text] = Binding(name.text, value, name.span, role, order)
-    context.uses[name.text] = context.globals.uses
+    context.uses[name.text], context.needs[name.text] = context.globals.uses, context.asked
     return True
 
 

@@ -92,7 +92,7 @@ def _sizes(interface: offered.Interface, callable_: offered.Callable) -> Iterato
     """Small sizes, different where that is possible, for which all requirements hold; the first few."""
     fixed = {dim.name: dim.value for dim in interface.dims if dim.value is not None}
     free = [dim.name for dim in interface.dims if dim.value is None and dim.name in callable_.dims]
-    requirements = offered.requirements_of(interface, (*free, *fixed))
+    requirements = offered.requirements_of(interface, callable_)
     shapes = [size for argument in interface.arguments_of(callable_.arguments) for size in argument.shape]
     choices = itertools.chain(
         itertools.permutations(SIZES, len(free)) if len(free) <= len(SIZES) else (),

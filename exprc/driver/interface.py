@@ -6,6 +6,7 @@ Owns the order of parameters and results; must not know how either is written do
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from exprc import __version__
@@ -62,7 +63,7 @@ def make_interface(state: Compilation) -> Interface:
         tuple(Dim(d.name, d.span.line, d.value.constant if d.value else None) for d in model.dims),
         arguments,
         callables,
-        tuple(_requirements(model, sizes)),
+        _requirements(model, sizes, callables),
         _conditions(state),
         tuple(target.cpu for target in targets),
     )
@@ -107,7 +108,7 @@ def _plan(
     sizes = fixed_sizes(model)
     leaves = {d.name: substitute_sizes((d.node,), sizes)[0] for d in model.declarations}
     inputs = [(f"in_{name}", leaves[name]) for name in callable_.arguments]
-    facts = requirements_of(interface, callable_.dims)
+    facts = requirements_of(interface, callable_)
     requirements = tuple(kernel.Requirement(r.left, r.relation, r.right, r.line, r.text) for r in facts)
     named = [(f"out_{name}", root) for name, root in outputs]
     return make_plan(symbol, callable_.dims, inputs, named, requirements, lines)
@@ -179,12 +180,18 @@ def _dims_of(roots: tuple[Node, ...]) -> set[str]:
     return found
 
 
-def _requirements(model: Model, sizes: dict[str, Size]) -> list[Requirement]:
-    found = []
+def _requirements(model: Model, sizes: dict[str, Size], callables: Sequence[Callable]) -> tuple[Requirement, ...]:
+    """The facts about sizes, those that are the same once the known sizes are put in being one."""
+    found: dict[tuple[Size, str, Size], Requirement] = {}
+    within = {c.name: model.names_within(c.name) for c in callables} if model.facts else {}
     for fact in model.facts:
         left, right = fact.left.substitute(sizes), fact.right.substitute(sizes)
-        found.append(Requirement(fact.text, fact.line, left, fact.relation, right))
-    return found
+        asked_by = fact.asked_by
+        needed_by = tuple(name for name, names in within.items() if asked_by is None or not asked_by.isdisjoint(names))
+        key = left, fact.relation, right
+        same = found.get(key) or Requirement(fact.text, fact.line, *key)
+        found[key] = same._replace(needed_by=(*same.needed_by, *needed_by))
+    return tuple(found.values())
 
 
 def _conditions(state: Compilation) -> tuple[Condition, ...]:

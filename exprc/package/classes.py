@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exprc.package.escape import python_docstring, python_literal
-from exprc.package.interface import PARAM, Argument, Callable, Interface, Result, all_requirements, requirements_of
+from exprc.package.interface import PARAM, Argument, Callable, Interface, Result, requirements_of
 from exprc.package.names import MODULE_METHODS, option_name, python_name
 from exprc.package.quick import quick_bound_path, quick_path
 from exprc.package.sizes import linear_dims
@@ -79,7 +79,7 @@ def describe(interface: Interface, callable_: Callable) -> str:
     lines += ["", f"Returns {', '.join(_type_text(result) for result in callable_.results)}."]
     if callable_.gradient:
         lines.append(f"Gradients with respect to {', '.join(callable_.gradient.wrt)}: `grad`, `value_and_grad`.")
-    facts = [f"{fact.text} (line {fact.line})" for fact in requirements_of(interface, callable_.dims)]
+    facts = [f"{fact.text} (line {fact.line})" for fact in requirements_of(interface, callable_)]
     return "\n".join([*lines, *([f"Requires {', '.join(facts)}."] if facts else [])])
 
 
@@ -94,14 +94,14 @@ def _type_text(typed: Argument | Result) -> str:
 def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
     """What the run-time support asks of the class; what is as in the base class is left out."""
     arguments = [argument.python_name for argument in interface.arguments_of(callable_.arguments)]
-    applicable = frozenset(requirements_of(interface, callable_.dims))
+    applicable = frozenset(requirements_of(interface, callable_))
     fields: list[tuple[str, object]] = [
         ("arguments", tuple(arguments)),
         ("dims", tuple(map(python_name, callable_.dims))),
     ]
     optional = [
         ("_extra", _extra_arguments(interface, callable_)),
-        ("_requirements", tuple(i for i, fact in enumerate(all_requirements(interface)) if fact in applicable)),
+        ("_requirements", tuple(i for i, fact in enumerate(interface.requirements) if fact in applicable)),
     ]
     fields += [field for field in optional if field[1]]
     for option, spelt in zip(OptionNames._fields, option_names(interface, callable_), strict=True):

@@ -80,7 +80,7 @@ def _documentation(interface: Interface, function: CFunction) -> str:
             lines.append(_described(parameter, next(arguments)))
         elif parameter.role == "result":
             lines.append(_described(parameter, next(results)))
-    facts = [f"{r.text} (line {r.line})" for r in requirements_of(interface, callable_.dims)]
+    facts = [f"{r.text} (line {r.line})" for r in requirements_of(interface, callable_)]
     return "\n".join([*lines, *([f"Requires {', '.join(facts)}."] if facts else [])])
 
 

@@ -51,13 +51,14 @@ class Result(NamedTuple):
 
 
 class Requirement(NamedTuple):
-    """A fact about sizes that is checked on entry: `left relation right`."""
+    """A fact about sizes that is checked on entry of the callables in `needed_by`: `left relation right`."""
 
     text: str
     line: int
     left: Size
     relation: str  # == | != | <= | < | >= | >
     right: Size
+    needed_by: tuple[str, ...] = ()
 
 
 class Condition(NamedTuple):
@@ -127,16 +128,11 @@ class Interface(NamedTuple):
         return [table[name] for name in names]
 
 
-def requirements_of(interface: Interface, dims: tuple[str, ...]) -> tuple[Requirement, ...]:
-    """The requirements that a function with these dims checks: those that speak of no other dim, each fact once."""
-    known = frozenset(dims)
-    found: dict[tuple[Size, str, Size], Requirement] = {}
-    for requirement in interface.requirements:
-        if requirement.left.dims() | requirement.right.dims() <= known:
-            found.setdefault((requirement.left, requirement.relation, requirement.right), requirement)
-    return tuple(found.values())
-
-
-def all_requirements(interface: Interface) -> tuple[Requirement, ...]:
-    """Every requirement, each fact once."""
-    return requirements_of(interface, tuple(dim.name for dim in interface.dims))
+def requirements_of(interface: Interface, callable_: Callable) -> tuple[Requirement, ...]:
+    """The requirements that a callable checks: those that it needs and that speak of no dim which it does not know."""
+    known = frozenset(callable_.dims)
+    return tuple(
+        requirement
+        for requirement in interface.requirements
+        if callable_.name in requirement.needed_by and requirement.left.dims() | requirement.right.dims() <= known
+    )

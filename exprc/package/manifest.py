@@ -75,6 +75,7 @@ def _requirement(requirement: Requirement) -> dict[str, Any]:
         "left": str(requirement.left),
         "relation": requirement.relation,
         "right": str(requirement.right),
+        "needed_by": list(requirement.needed_by),
     }
 
 

@@ -12,7 +12,7 @@ from exprc.ir.sizes import Size
 from exprc.package.abi import c_functions
 from exprc.package.classes import callable_name, make_class
 from exprc.package.escape import python_docstring, python_literal
-from exprc.package.interface import Interface, Requirement, all_requirements
+from exprc.package.interface import Interface, Requirement
 from exprc.package.manifest import manifest_data
 from exprc.package.names import c_part, python_name
 from exprc.package.sizes import linear_dims, to_python
@@ -56,7 +56,7 @@ def _tables(interface: Interface) -> str:
     """The manifest, sizes and requirements as functions of dims, the C functions."""
     names = {dim.name: python_name(dim.name) for dim in interface.dims}
     sizes = {str(size): _size(size, names) for size in _all_sizes(interface)}
-    requirements = [_requirement(requirement, names) for requirement in all_requirements(interface)]
+    requirements = [_requirement(requirement, names) for requirement in interface.requirements]
     prefix = c_part(interface.name) + "_"
     spelt = {a.name: a.python_name for a in interface.arguments if a.name != a.python_name}
     lines = [

@@ -24,7 +24,7 @@ def quick_path(interface: Interface, callable_: Callable, kind: str, options: tu
     arguments = interface.arguments_of(callable_.arguments)
     results = callable_.results if kind == "value" or not callable_.gradient else _all_results(callable_)
     names = {name: python_name(name) for name in callable_.dims}
-    requirements = requirements_of(interface, callable_.dims)
+    requirements = requirements_of(interface, callable_)
     if not _is_eligible(callable_, arguments, results, requirements):
         return []
     unpacking, comparisons = _sizes(arguments, results, requirements, names)
