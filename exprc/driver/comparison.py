@@ -16,7 +16,7 @@ from exprc.driver.evaluation import MODULE, array_for, function_of, loaded, shap
 from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import run_stages
 from exprc.driver.requests import refuse_wrong_loss
-from exprc.ir.evaluate import NUMPY_NAMES
+from exprc.ir.types import NUMPY_NAMES
 from exprc.package import interface as offered
 from exprc.source import Source
 
@@ -67,7 +67,7 @@ def _point(
     """Arguments at which the loss and its gradients are finite, and the sizes that no array tells."""
     import numpy
 
-    function = function_of(module, callable_.name)
+    function = function_of(module, callable_)
     reason = "there are no sizes for which its requirements hold"
     for number, sizes in enumerate(_sizes(interface, callable_) if data is None else [{}]):
         for kind in range(5):
@@ -171,7 +171,7 @@ def _rows(
 ) -> Iterator[Row]:
     import numpy
 
-    function = function_of(module, callable_.name)
+    function = function_of(module, callable_)
     assert callable_.gradient is not None
     _, gradients = function.value_and_grad(**_named(interface, point), **given)
     for name, gradient in zip(callable_.gradient.wrt, gradients):

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from exprc.diagnostics import Diagnostic, UserError
 from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import run_stages
-from exprc.ir.evaluate import NUMPY_NAMES
-from exprc.package.interface import Argument, Interface
-from exprc.package.names import MODULE_METHODS, python_name
+from exprc.ir.types import NUMPY_NAMES
+from exprc.package.classes import callable_name
+from exprc.package.interface import Argument, Callable, Interface
 from exprc.source import Source
 
 MODULE = "exprc_run_model"
@@ -43,7 +43,7 @@ def evaluate(source: Source, options: Options, data: Given) -> RunReport:
         for callable_ in interface.callables:
             given = {interface.argument(name).python_name: arguments[name] for name in callable_.arguments}
             given |= _sizes(callable_.dims, given, data)
-            function = function_of(module, callable_.name)
+            function = function_of(module, callable_)
             try:
                 if options.gradients and callable_.gradient:
                     value, gradients = function.value_and_grad(**given)
@@ -172,9 +172,9 @@ def _listed(names: Collection[str]) -> str:
     return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown or "nothing"
 
 
-def function_of(module: ModuleType, name: str) -> Any:
+def function_of(module: ModuleType, callable_: Callable) -> Any:
     """The function of a loss or an output."""
-    return getattr(module, python_name(name, MODULE_METHODS))
+    return getattr(module, callable_name(callable_))
 
 
 def _import(folder: str) -> ModuleType:

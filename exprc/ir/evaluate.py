@@ -13,15 +13,13 @@ from exprc.diagnostics import InternalError
 from exprc.ir.node import Function, Node
 from exprc.ir.op import COMPOSITE, DERIVATIVE, LEAF, PROJECT, SCAN
 from exprc.ir.sizes import Size
-from exprc.ir.types import Type
+from exprc.ir.types import NUMPY_NAMES, Type
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
     Disturb: TypeAlias = Callable[[Node, list[Array], Array], Array]
-
-NUMPY_NAMES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
 
 # A task yields another task to have it run, and is sent its results: loops nest without recursion.
 Task: TypeAlias = "Generator[Task, list[Array], list[Array]]"

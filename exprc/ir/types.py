@@ -9,6 +9,7 @@ DTYPES = (F64, F32, I64, I32, BOOL)
 FLOATS = frozenset((F64, F32))
 INTEGERS = frozenset((I64, I32))
 BYTES = {F64: 8, F32: 4, I64: 8, I32: 4, BOOL: 1}
+NUMPY_NAMES = {F64: "float64", F32: "float32", I64: "int64", I32: "int32", BOOL: "bool"}
 _RANK = {BOOL: 0, I32: 1, I64: 2, F32: 3, F64: 4}
 
 

@@ -16,7 +16,8 @@ from exprc.ir.types import BYTES, F32, FLOATS
 from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
 from exprc.lower.target import Target
 from exprc.scalar.builder import Builder, Instruction, reachable
-from exprc.schedule.kernel import LANES, Apply, Buffer, Constant, IndexValue, Load, Nest, Write
+from exprc.schedule.body import body_program
+from exprc.schedule.kernel import LANES, Buffer, IndexValue, Load, Nest, Write
 
 LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
 SMALL_BODY = 12  # up to it, several steps are done at once
@@ -95,7 +96,7 @@ def lanes_of(nest: Nest) -> int:
 def analyse(scope: Scope, nest: Nest, target: Target) -> Work:
     """Everything that is decided about a nest before code is written."""
     positions = {axis.name: position for position, axis in enumerate(nest.axes)}
-    builder, values = _program(nest)
+    builder, values = body_program(nest)
     first_reduced = sum(1 for axis in nest.axes if axis.name not in nest.reduced)
     vector = positions[nest.vector] if nest.vector else -1
     reductions, needed = _reductions(nest, builder, values)
@@ -159,22 +160,6 @@ def _access(nest: Nest, positions: dict[str, int], name: str, flat: Affine) -> A
     parts = [Affine(tuple(terms)) for terms in steps]  # type: ignore[arg-type]
     parts[0] = parts[0]._replace(constant=flat.constant)
     return Access(name, tuple(parts), stride, Affine(tuple(lane)), depends)  # type: ignore[arg-type]
-
-
-def _program(nest: Nest) -> tuple[Builder, list[int]]:
-    """The body as one scalar program; entry k of the list is the value of instruction k."""
-    builder = Builder()
-    values: list[int] = []
-    for instruction in nest.body:
-        if isinstance(instruction, Constant):
-            values.append(builder.const(instruction.dtype, instruction.value))
-        elif isinstance(instruction, Apply):
-            assert instruction.op.program is not None
-            operands = [values[arg] for arg in instruction.args]
-            values.append(instruction.op.program(builder, *operands, *instruction.attrs))
-        else:
-            values.append(builder.input(instruction, instruction.dtype))
-    return builder, values
 
 
 def _reductions(nest: Nest, builder: Builder, values: list[int]) -> tuple[list[tuple[int, Reduction]], list[int]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from exprc.ir.node import Node, make
 from exprc.ir.op import ELEMENTWISE, Op, TypeRuleError
-from exprc.ir.types import DTYPES, FLOATS, INTEGERS, Type
+from exprc.ir.types import DTYPES, FLOATS, INTEGERS, NUMPY_NAMES, Type
 from exprc.ops.compare import eq, gt, lt, where
 from exprc.ops.table import (
     TABLE,
@@ -137,9 +137,8 @@ def _cast_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
 def _cast_meaning(attrs: tuple[Any, ...], x: Any) -> Any:
     import numpy
 
-    names = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
     with numpy.errstate(all="ignore"):
-        return numpy.asarray(x).astype(names[attrs[0]])
+        return numpy.asarray(x).astype(NUMPY_NAMES[attrs[0]])
 
 
 def _cast_program(builder: Any, x: int, dtype: str) -> int:

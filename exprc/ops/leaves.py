@@ -13,13 +13,12 @@ from exprc.ir.node import Node, make
 from exprc.ir.op import LEAF, Op, Parameter, TypeRuleError
 from exprc.ir.op import PROJECT as PROJECT_KIND
 from exprc.ir.sizes import Size, as_size
-from exprc.ir.types import BOOL, DTYPES, F32, F64, FLOATS, I64, Type
+from exprc.ir.types import BOOL, DTYPES, F32, F64, FLOATS, I64, NUMPY_NAMES, Type
 from exprc.ops.table import Number, array, broadcast_to, expect_count, register, scalar, spelling
 
 MINUS_ZERO = "-0"
 TRANSPARENT = frozenset(("broadcast",))  # one constant everywhere stays one; one with a name may be varied
 _BITS = {"i64": 64, "i32": 32}
-_NUMPY_DTYPES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
 
 
 def constant(value: Number, dtype: str | None = None) -> Node:
@@ -117,7 +116,7 @@ def _constant_meaning(attrs: tuple[Any, ...]) -> Any:
     import numpy
 
     dtype, value, tag = attrs
-    return numpy.asarray(-0.0 if tag == MINUS_ZERO else value, _NUMPY_DTYPES[dtype])
+    return numpy.asarray(-0.0 if tag == MINUS_ZERO else value, NUMPY_NAMES[dtype])
 
 
 def _given_type(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:

@@ -12,17 +12,6 @@ from exprc.package.names import c_name, c_part
 
 C_TYPES = {"f64": "double", "f32": "float", "i64": "int64_t", "i32": "int32_t", "bool": "uint8_t"}
 
-STATUS_OK = 0
-STATUS_TEXTS = (
-    "ok",
-    "a size is negative or overflows",
-    "out of memory",
-    "a requirement on the sizes is not met",
-    "an index is out of bounds",
-    "a matrix is not positive definite",
-    "the processor lacks features that the library needs",
-    "a reduction over nothing has no value",
-)
 
 
 class Parameter(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from exprc.lower.faults import STATUS_TEXTS
 from exprc.package.abi import (
-    STATUS_TEXTS,
     CFunction,
     Parameter,
     abi_hash,

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from exprc.package.abi import CFunction, abi_hash, c_functions
+from exprc.package.classes import callable_name
 from exprc.package.escape import json_text
 from exprc.package.interface import Argument, Callable, GradientEntry, Interface, Requirement, Result
-from exprc.package.names import MODULE_METHODS, c_name, python_name
+from exprc.package.names import c_name, python_name
 from exprc.package.write import MARKER
 
 SCHEMA = 1
@@ -82,7 +83,7 @@ def _requirement(requirement: Requirement) -> dict[str, Any]:
 def _callable(callable_: Callable) -> dict[str, Any]:
     return {
         "name": callable_.name,
-        "python_name": python_name(callable_.name, MODULE_METHODS),
+        "python_name": callable_name(callable_),
         "kind": callable_.kind,
         "doc": callable_.doc,
         "line": callable_.line,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exprc.ir.types import BOOL, NUMPY_NAMES
 from exprc.package.classes import callable_name, describe, option_names, parameter_names
 from exprc.package.escape import python_comment, python_docstring
 from exprc.package.interface import Argument, Callable, Interface, Result
@@ -17,7 +18,7 @@ import numpy as _np
 from numpy.typing import ArrayLike as _ArrayLike, NDArray as _NDArray
 """
 _PYTHON_TYPES = {"f64": "_float", "f32": "_float", "i64": "_int", "i32": "_int", "bool": "_bool"}
-_NUMPY_TYPES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool_"}
+_NUMPY_TYPES = {**NUMPY_NAMES, BOOL: "bool_"}
 _METHODS_OF_TUPLES = frozenset(("count", "index"))
 
 

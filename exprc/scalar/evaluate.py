@@ -9,14 +9,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from exprc.diagnostics import InternalError
+from exprc.ir.types import NUMPY_NAMES
 from exprc.scalar.builder import Instruction, Instructions, reachable
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
-
-NUMPY_NAMES = {"f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "bool": "bool"}
 
 
 def evaluate(program: Instructions, outputs: Sequence[int], inputs: Mapping[Hashable, Any]) -> list[Array]:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import InternalError
 from exprc.ir.fault import Fault
-from exprc.ir.types import BYTES, FLOATS, I64
+from exprc.ir.types import BYTES, FLOATS, I64, NUMPY_NAMES
 from exprc.scalar.builder import Builder, reachable
-from exprc.scalar.evaluate import NUMPY_NAMES, evaluate
+from exprc.scalar.evaluate import evaluate
+from exprc.schedule.body import body_program
 from exprc.schedule.kernel import (
     Accumulator,
-    Apply,
     Check,
-    Constant,
     Expect,
     IndexValue,
     Kernel,
@@ -206,17 +205,7 @@ def _body_of(machine: Machine, nest: Nest) -> _Body:
 
 
 def _make_body(nest: Nest) -> _Body:
-    builder = Builder()
-    values: list[int] = []
-    for instruction in nest.body:
-        if isinstance(instruction, Constant):
-            values.append(builder.const(instruction.dtype, instruction.value))
-        elif isinstance(instruction, Apply):
-            assert instruction.op.program is not None
-            operands = [values[number] for number in instruction.args]
-            values.append(instruction.op.program(builder, *operands, *instruction.attrs))
-        else:
-            values.append(builder.input(instruction, instruction.dtype))
+    builder, values = body_program(nest)
     written = [values[write.value] for write in nest.writes]
     uses: dict[int, int] = {}
     for value in (*written, *(arg for v in reachable(builder, written) for arg in builder.instructions[v].args)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from exprc.diagnostics import InternalError
 from exprc.ir.index import Affine, Guard, Quotient
 from exprc.ir.sizes import Size
-from exprc.scalar.evaluate import NUMPY_NAMES
+from exprc.ir.types import NUMPY_NAMES
 from exprc.schedule.kernel import Buffer
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exprc.ir.types import BOOL, F32, F64, FLOATS
-from exprc.scalar.evaluate import NUMPY_NAMES
+from exprc.ir.types import BOOL, F32, F64, FLOATS, NUMPY_NAMES
 from exprc.scalar.fused import fused_multiply_add
 from exprc.schedule.kernel import LANES, Nest
 
