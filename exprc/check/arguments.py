@@ -9,9 +9,10 @@ from typing import Any
 
 from exprc.check.context import Context, describe
 from exprc.check.report import counted, listed, shortened
-from exprc.check.scopes import Scope
+from exprc.check.scopes import Scope, find
 from exprc.check.suggest import nearest
-from exprc.check.values import Value
+from exprc.check.values import UserFunction, Value
+from exprc.check.vocabulary import is_operation
 from exprc.check.walking import values_of
 from exprc.diagnostics import Edit, Label
 from exprc.ir.op import Parameter
@@ -55,6 +56,20 @@ def bind_arguments(
     if rest < len(signature) and signature[rest].name not in bound:
         bound[signature[rest].name] = []
     return bound
+
+
+def visit_rest(context: Context, scope: Scope, expression: ast.Call) -> Any:
+    """The arguments of a call that is wrong as a whole: their own mistakes are told too."""
+    written = [argument.value for argument in expression.arguments]
+    yield from values_of(context, scope, tuple(part for part in written if not _is_option(scope, part)))
+
+
+def _is_option(scope: Scope, written: ast.Expression) -> bool:
+    """Whether an argument can be right without having a value: an option, a list of axes, a function."""
+    if isinstance(written, ast.Name):
+        found = find(scope, written.text)
+        return isinstance(found[0].value, UserFunction) if found else is_operation(written.text)
+    return isinstance(written, (ast.ArrayLiteral, ast.NoneLiteral, ast.String, ast.BoolLiteral))
 
 
 def _bind_keywords(

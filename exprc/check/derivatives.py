@@ -8,8 +8,9 @@ from __future__ import annotations
 from exprc.check.arguments import bind_arguments
 from exprc.check.context import Context, describe, describe_value
 from exprc.check.fitting import fit_dtype
-from exprc.check.meeting import Operand, convert
+from exprc.check.meeting import convert
 from exprc.check.names import is_taken, name_value
+from exprc.check.operands import Operand
 from exprc.check.report import quoted
 from exprc.check.scopes import Scope, find
 from exprc.check.values import POISON, UserFunction, Value

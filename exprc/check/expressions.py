@@ -11,16 +11,17 @@ from typing import Any
 
 from exprc.check.calls import report_attribute, visit_call
 from exprc.check.context import Context
-from exprc.check.foreign import SIZE_WORDS, Advice, about_name, about_sizes, is_operation
 from exprc.check.indexing import visit_index
 from exprc.check.limits import axes_of, refuse_axes
-from exprc.check.meeting import Place, whole
+from exprc.check.meeting import whole
 from exprc.check.names import CONSTANTS, name_value, report_unknown
+from exprc.check.operands import Place
 from exprc.check.operators import binary, choose, compare, logical, negated, negative, stacked, transposed
 from exprc.check.report import shortened
 from exprc.check.scans import visit_scan
 from exprc.check.scopes import Scope, find
 from exprc.check.values import POISON, Value
+from exprc.check.vocabulary import SIZE_WORDS, Advice, about_name, about_sizes, is_operation
 from exprc.check.walking import Result, Visit, not_built, single, value_of, values_of
 from exprc.diagnostics import Edit, Label
 from exprc.ir.sizes import constant as constant_size

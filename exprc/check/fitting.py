@@ -6,7 +6,8 @@ Owns the rule and its message.  Must not know who declares the type.
 from __future__ import annotations
 
 from exprc.check.context import Context, describe
-from exprc.check.meeting import Operand, convert
+from exprc.check.meeting import convert
+from exprc.check.operands import Operand
 from exprc.check.report import shortened
 from exprc.check.scopes import Scope
 from exprc.diagnostics import Edit, Label

@@ -13,7 +13,7 @@ from exprc.check.context import Context, describe_value
 from exprc.check.declared import declared_dtype, declared_shape
 from exprc.check.fitting import fit_dtype
 from exprc.check.limits import refuse_calls
-from exprc.check.meeting import Operand
+from exprc.check.operands import Operand
 from exprc.check.scopes import Binding, Frame, Scope
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.walking import Visit, single, values_of

@@ -6,12 +6,10 @@ what a message points at.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from exprc.check.context import Context, describe
 from exprc.check.mismatch import report_broadcast
+from exprc.check.operands import Operand, Place
 from exprc.check.report import quoted, shortened
-from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node, make
@@ -29,26 +27,6 @@ _ANY_DTYPE = frozenset(("any", "equal", "select", "logical"))
 _REAL = frozenset(("float", "test"))
 _NONE: list[Operand] = []
 I64_LEAST, I64_MOST = -(2**63), 2**63 - 1
-
-
-class Operand(NamedTuple):
-    """A value and the place where it was written."""
-
-    value: Value
-    expression: ast.Node
-
-    @property
-    def span(self) -> Span:
-        """Where it was written."""
-        return self.expression.span
-
-
-class Place(NamedTuple):
-    """What acts on operands: its name in messages and where it stands."""
-
-    title: str
-    span: Span
-    scope: Scope
 
 
 def elementwise(context: Context, place: Place, op: Op, operands: list[Operand]) -> Value:

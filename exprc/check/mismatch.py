@@ -6,9 +6,9 @@ Owns how such a mistake is told.  Must not decide what is one.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from exprc.check.context import Context, describe_value, leaf_with
+from exprc.check.operands import Operand, Place
 from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Binding, Scope, find
 from exprc.check.values import Value
@@ -16,9 +16,6 @@ from exprc.diagnostics import Edit, Label
 from exprc.ir.sizes import Size
 from exprc.source import Span
 from exprc.syntax import ast
-
-if TYPE_CHECKING:
-    from exprc.check.meeting import Operand, Place
 
 _TYPE = re.compile(r"[ \t]*:[ \t]*\w+\[[^\]\n]*\]")
 ORDINALS = ("last", "last but one", "last but two", "last but three")

@@ -9,11 +9,11 @@ import math
 import re
 
 from exprc.check.context import Context
-from exprc.check.foreign import Advice, about_name
 from exprc.check.report import NOT_BUILT, listed
 from exprc.check.scopes import Scope, bring, find, visible_names
 from exprc.check.suggest import nearest
 from exprc.check.values import POISON, UserFunction, Value
+from exprc.check.vocabulary import Advice, about_name
 from exprc.diagnostics import Edit, Label
 from exprc.ir.op import Op
 from exprc.ir.types import DTYPES

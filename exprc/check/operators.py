@@ -10,17 +10,9 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from exprc.check.context import Context, describe, describe_value
-from exprc.check.meeting import (
-    Operand,
-    Place,
-    clashing_axis,
-    elementwise,
-    expect_numbers,
-    expect_truth,
-    meet_dtypes,
-    whole,
-)
+from exprc.check.meeting import clashing_axis, elementwise, expect_numbers, expect_truth, meet_dtypes, whole
 from exprc.check.mismatch import report_broadcast, report_product
+from exprc.check.operands import Operand, Place
 from exprc.check.report import NOT_BUILT, quoted
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value

@@ -8,8 +8,9 @@ from __future__ import annotations
 from exprc.check.arguments import bind_arguments
 from exprc.check.context import Context, describe
 from exprc.check.indexing import Part, parts_of, take, visit_positions
-from exprc.check.meeting import Operand, Place, expect_numbers, meet_dtypes, shapes_meet
+from exprc.check.meeting import expect_numbers, meet_dtypes, shapes_meet
 from exprc.check.names import SET
+from exprc.check.operands import Operand, Place
 from exprc.check.report import shortened
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value

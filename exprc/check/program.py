@@ -17,9 +17,10 @@ from exprc.check.fitting import fit_dtype
 from exprc.check.functions import marked
 from exprc.check.limits import BEYOND_LIMIT, refuse_axes
 from exprc.check.lints import check_losses, collect_lints
-from exprc.check.meeting import Operand, clashing_axis
+from exprc.check.meeting import clashing_axis
 from exprc.check.model import Declaration, Definition, Dim, Fact, Model
 from exprc.check.names import operation, report_unknown
+from exprc.check.operands import Operand
 from exprc.check.report import NOT_BUILT, shortened
 from exprc.check.scopes import Binding, find
 from exprc.check.values import POISON, UserFunction, Value

@@ -5,16 +5,12 @@ Owns the choice of the code.  Must not know any operation by name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from exprc.check.context import Context, describe
 from exprc.check.mismatch import distinct, operand_labels
+from exprc.check.operands import Operand, Place
 from exprc.diagnostics import Label
 from exprc.ir.op import OPAQUE, VIEW, Op, TypeRuleError
 from exprc.ir.types import FLOATS
-
-if TYPE_CHECKING:
-    from exprc.check.meeting import Operand, Place
 
 _MESSAGES = {
     "E0311": "does not take this dtype",

@@ -12,8 +12,9 @@ from exprc.check.blocks import visit_locals
 from exprc.check.context import Context, describe, describe_value
 from exprc.check.facts import require_at_most
 from exprc.check.fitting import fits
-from exprc.check.meeting import Operand, Place, convert, meeting_dtype
+from exprc.check.meeting import convert, meeting_dtype
 from exprc.check.mismatch import operand_labels
+from exprc.check.operands import Operand, Place
 from exprc.check.report import counted, quoted, shortened
 from exprc.check.scopes import Binding, Region, Scope
 from exprc.check.values import POISON, Several, Value

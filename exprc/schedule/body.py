@@ -10,7 +10,7 @@ from exprc.schedule.kernel import Apply, Constant, Nest
 
 
 def body_program(nest: Nest) -> tuple[Builder, list[int]]:
-    """The program, its inputs being the instructions that bring values; entry k of the list is instruction k's value."""
+    """The program, with the instructions that bring values as inputs; entry k of the list is the value of number k."""
     builder = Builder()
     values: list[int] = []
     for instruction in nest.body:
