@@ -20,8 +20,9 @@ from ptx_support import Device, barriers, same_bits, without_barrier
 
 from exprc.diagnostics import KnownLimit
 from exprc.driver import Options
+from exprc.driver.compilation import Compilation
 from exprc.driver.gpu import check_ptx
-from exprc.driver.pipeline import Compilation, run_stages
+from exprc.driver.pipeline import run_stages
 from exprc.ir.op import ELEMENTWISE
 from exprc.lower.ptx import lower_plan_ptx, ptx_text
 from exprc.lower.ptx_launch import COMBINE, SUM, THREADS, kernel_launches, plan_launches

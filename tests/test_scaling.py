@@ -15,7 +15,8 @@ from support import build
 
 from exprc import driver
 from exprc.cli.main import run
-from exprc.driver.pipeline import Compilation, run_stages
+from exprc.driver.compilation import Compilation
+from exprc.driver.pipeline import run_stages
 from exprc.ir.node import toposort
 from exprc.schedule.kernel import Nest
 from exprc.source import Source

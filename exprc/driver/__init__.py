@@ -4,8 +4,9 @@ Stages are data, so that showing, timing and stopping after one are loops over t
 """
 
 from exprc.driver.commands import BuildReport, CheckReport, build, check, compare, grad, graph, run, run_on, show
+from exprc.driver.compilation import Compilation
 from exprc.driver.options import Given, Options
-from exprc.driver.pipeline import STAGES, Compilation, Stage
+from exprc.driver.pipeline import STAGES, Stage
 
 __all__ = [
     "STAGES",

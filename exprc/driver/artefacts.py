@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exprc.diagnostics import UserError
-from exprc.driver.pipeline import Compilation
+from exprc.driver.compilation import Compilation
+from exprc.driver.showing import show_assembly, show_entries, show_kernels, show_llvm
 from exprc.driver.targets import is_this_system
 from exprc.package.abi import exported_symbols
 from exprc.package.header import make_header
@@ -66,20 +67,18 @@ def make_artefacts(state: Compilation) -> Artefacts:
 
 def _texts(state: Compilation, forms: tuple[str, ...]) -> dict[str, str | bytes]:
     """LLVM, assembly, kernels, the graph with a picture of the model, where they were asked for."""
-    from exprc.driver.pipeline import STAGES
     from exprc.package.write import MARKER
 
-    show = {stage.name: stage.show for stage in STAGES}
     name = state.options.name
     files: dict[str, str | bytes] = {}
-    for form, stage, ending, comment in (
-        ("llvm", "lower", "ll", ";"),
-        ("asm", "compile", "s", "#"),
-        ("kernels", "schedule", "kernels", "#"),
-        ("graph", "differentiate", "graph", "#"),
+    for form, show, ending, comment in (
+        ("llvm", show_llvm, "ll", ";"),
+        ("asm", show_assembly, "s", "#"),
+        ("kernels", show_kernels, "kernels", "#"),
+        ("graph", show_entries, "graph", "#"),
     ):
         if form in forms:
-            files[f"{name}.{ending}"] = f"{comment} {MARKER}\n{show[stage](state)}\n"
+            files[f"{name}.{ending}"] = f"{comment} {MARKER}\n{show(state)}\n"
     if "graph" in forms:
         from exprc.driver.drawing import draw
 

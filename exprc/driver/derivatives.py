@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from exprc.driver.compilation import Compilation, Entry
 from exprc.driver.options import Options
-from exprc.driver.pipeline import Compilation, Entry
 from exprc.driver.requests import refuse_wrong_loss
 from exprc.printing import print_formulas
 

@@ -5,7 +5,7 @@ Works on plans only, so that it tells what is refused without compiling anything
 
 from __future__ import annotations
 
-from exprc.driver.pipeline import Compilation
+from exprc.driver.compilation import Compilation
 from exprc.lower.ptx_launch import Launch, kernel_launches, refusal
 from exprc.schedule.kernel import Kernel, Plan
 

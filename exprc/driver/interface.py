@@ -12,8 +12,8 @@ from typing import Any
 from exprc import __version__
 from exprc.check.model import Declaration, Model
 from exprc.diagnostics import Diagnostic, KnownLimit, Label
+from exprc.driver.compilation import Compilation, Entry, fixed_sizes
 from exprc.driver.options import Options
-from exprc.driver.pipeline import Compilation, Entry, fixed_sizes
 from exprc.driver.targets import targets_of
 from exprc.ir.node import Function, Node, toposort
 from exprc.ir.op import VIEW

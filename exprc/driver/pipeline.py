@@ -1,6 +1,6 @@
 """The stages from text to library, each a function from one immutable state to the next.
 
-Owns their order and what is handed on.  Heavy rooms are imported by the stage that needs them.
+Owns their order.  Heavy rooms are imported by the stage that needs them.
 """
 
 from __future__ import annotations
@@ -8,58 +8,29 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from exprc.driver.compilation import Compilation, Entry, definition_names, fixed_sizes
 from exprc.driver.options import Options, rewrite_settings
+from exprc.driver.showing import (
+    show_assembly,
+    show_entries,
+    show_files,
+    show_kernels,
+    show_llvm,
+    show_model,
+    show_program,
+    show_values,
+)
 from exprc.ir.node import Node, toposort
-from exprc.ir.sizes import Size, constant
 from exprc.ir.substitution import substitute_sizes
 from exprc.source import Source
 
 if TYPE_CHECKING:
-    from exprc.check.model import Declaration, Definition, Model
-    from exprc.package.interface import Interface
     from exprc.rewrite import Applied
-    from exprc.schedule.kernel import Plan
-    from exprc.syntax.ast import Program
-
-
-class Entry(NamedTuple):
-    """A loss or output to build: its graph in final form, the inputs it reads, its gradients by params.
-
-    `names` are those of the program's definitions, by their graphs as the gradients have them.
-    """
-
-    definition: Definition
-    value: Node
-    inputs: tuple[Declaration, ...]
-    wrt: tuple[Declaration, ...] = ()
-    gradients: tuple[Node, ...] = ()
-    names: Mapping[Node, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Compilation:
-    """The state of one compilation: what each stage has made so far."""
-
-    source: Source
-    options: Options
-    program: Program | None = None
-    model: Model | None = None
-    values: dict[str, Node] = field(default_factory=dict)  # definitions in simplified form, by name
-    entries: tuple[Entry, ...] = ()
-    applied: tuple[Applied, ...] = ()
-    interface: Interface | None = None
-    plans: tuple[Plan, ...] = ()
-    llvm: str = ""
-    object: bytes = b""
-    files: dict[str, str | bytes] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()  # what the user should know of the files
-    timings: tuple[tuple[str, float], ...] = ()
 
 
 class Stage(NamedTuple):
@@ -210,27 +181,6 @@ def _package(state: Compilation) -> Compilation:
     return replace(state, files=made.files, notes=made.notes)
 
 
-# ---- what several stages need
-
-
-def fixed_sizes(model: Model) -> dict[str, Size]:
-    """The dims whose value is known to the compiler."""
-    found = {}
-    for dim in model.dims:
-        if dim.value is not None and dim.value.constant is not None:
-            found[dim.name] = constant(dim.value.constant)
-    return found
-
-
-def definition_names(values: Mapping[str, Node]) -> dict[Node, str]:
-    """The names of definitions by their simplified graphs; of equal ones the first."""
-    names: dict[Node, str] = {}
-    for name, node in values.items():
-        if node.args:
-            names.setdefault(node, name)
-    return names
-
-
 # ---- verifying
 
 
@@ -254,57 +204,13 @@ def _verify_plans(state: Compilation) -> None:
         verify_plan(plan)
 
 
-# ---- showing
-
-
-def _show_program(state: Compilation) -> str:
-    from exprc.syntax.format import format_program
-
-    return format_program(state.source)
-
-
-def _show_values(state: Compilation) -> str:
-    from exprc.ir.show import show
-
-    return show(tuple(state.values.values()))
-
-
-def _show_entries(state: Compilation) -> str:
-    from exprc.ir.show import show
-
-    return show(tuple(node for entry in state.entries for node in (entry.value, *entry.gradients)))
-
-
-def _show_model(state: Compilation) -> str:
-    assert state.model is not None
-    rows = [(d.name, d.node) for d in state.model.declarations] + [(d.name, d.node) for d in state.model.definitions]
-    return "\n".join(f"{name} : {node.type}" for name, node in rows)
-
-
-def _show_kernels(state: Compilation) -> str:
-    from exprc.schedule.show import show_plan
-
-    return "\n".join(show_plan(plan) for plan in state.plans)
-
-
-def _show_assembly(state: Compilation) -> str:
-    from exprc.driver.targets import target_of
-    from exprc.lower import assembly
-
-    return assembly(state.llvm, target_of(state.options))
-
-
-def _show_files(state: Compilation) -> str:
-    return "\n".join(f"{name}: {len(content)}" for name, content in state.files.items())
-
-
 STAGES: tuple[Stage, ...] = (
-    Stage("parse", "text to syntax tree", _parse, _show_program),
-    Stage("check", "names, types, shapes: syntax tree to graph", _check, _show_model),
-    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, _show_values, _verify_values),
-    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, _show_entries, _verify_entries),
-    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, _show_kernels, _verify_plans),
-    Stage("lower", "kernels to LLVM", _lower, lambda state: state.llvm),
-    Stage("compile", "LLVM to object code", _compile, _show_assembly),
-    Stage("package", "library, header, manifest and module", _package, _show_files),
+    Stage("parse", "text to syntax tree", _parse, show_program),
+    Stage("check", "names, types, shapes: syntax tree to graph", _check, show_model),
+    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, show_values, _verify_values),
+    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, show_entries, _verify_entries),
+    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, show_kernels, _verify_plans),
+    Stage("lower", "kernels to LLVM", _lower, show_llvm),
+    Stage("compile", "LLVM to object code", _compile, show_assembly),
+    Stage("package", "library, header, manifest and module", _package, show_files),
 )

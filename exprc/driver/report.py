@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from exprc.driver.pipeline import Compilation, definition_names
+from exprc.driver.compilation import Compilation, definition_names
 from exprc.ir.node import toposort
 from exprc.ir.sizes import Size, dim, product
 from exprc.ir.types import BYTES

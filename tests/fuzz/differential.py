@@ -19,7 +19,8 @@ from exprc.autodiff import expand_derivatives, gradient, pushforward
 from exprc.check.model import Model
 from exprc.diagnostics import KnownLimit
 from exprc.driver import Options
-from exprc.driver.pipeline import Compilation, run_stages
+from exprc.driver.compilation import Compilation
+from exprc.driver.pipeline import run_stages
 from exprc.ir.evaluate import evaluate
 from exprc.ir.node import Node
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, OPAQUE, REDUCE

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from exprc.diagnostics import InternalError
-from exprc.driver.pipeline import Compilation
+from exprc.driver.compilation import Compilation
 from exprc.package.write import MARKER
 from exprc.pictures import Diagram, Section, to_dot, to_svg
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from exprc.check.model import Declaration, Definition
+from exprc.driver.compilation import Compilation, Entry
 from exprc.driver.drawing.items import GRADIENT, INPUT, LOSS, OUTPUT, PARAM, VALUE, Item, about, make_section, shortened
-from exprc.driver.pipeline import Compilation, Entry
 from exprc.driver.requests import refuse_wrong_loss
 from exprc.ir.node import Node, toposort
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, LEAF, PROJECT, REDUCE, SCAN, VIEW

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+from exprc.driver.compilation import Compilation
 from exprc.driver.drawing.items import INPUT, KERNEL, LOSS, OUTPUT, PARAM, Item, about, make_section, shortened
-from exprc.driver.pipeline import Compilation
 from exprc.ir.index import Affine
 from exprc.pictures import Box, Section
 from exprc.schedule.kernel import Buffer, Check, Kernel, Load, Nest, Plan, Swap, statements_of

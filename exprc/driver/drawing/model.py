@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 
 from exprc.check.model import Declaration, Definition
+from exprc.driver.compilation import Compilation
 from exprc.driver.drawing.items import LOSS, OUTPUT, VALUE, Item, about, make_section, shortened
-from exprc.driver.pipeline import Compilation
 from exprc.pictures import Box, Section
 from exprc.syntax import ast
 
