@@ -2,7 +2,8 @@
 
 The map of the house; a room imports only from rooms above it, and tests/test_house.py holds every import against it:
 
-    source, diagnostics, errors   text, spans, what a message is, the catalog of codes
+    source, spelling              text and spans; which name was meant
+    diagnostics, errors           what a message is, the catalog of codes
     ir                            types, sizes, hash-consed nodes, the record of an operation; no operation by name
     scalar                        scalar programs: how an operation computes one entry, for any target
     ops                           the operations, one entry each; no target

@@ -20,10 +20,11 @@ PACKAGE = ROOT / "exprc"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room imports from the rooms named, and from itself.
-BASE = {"source", "diagnostics"}
+BASE = {"source", "spelling", "diagnostics"}
 GRAPH = BASE | {"ir", "scalar", "ops"}
 ROOMS: dict[str, set[str]] = {
     "source": set(),
+    "spelling": set(),
     "diagnostics": {"source"},
     "errors": set(),
     "ir": BASE,

@@ -10,7 +10,6 @@ from typing import Any
 from exprc.check.context import Context, describe
 from exprc.check.report import counted, listed, shortened
 from exprc.check.scopes import Scope, find
-from exprc.check.suggest import nearest
 from exprc.check.values import UserFunction, Value
 from exprc.check.vocabulary import is_operation
 from exprc.check.walking import values_of
@@ -18,6 +17,7 @@ from exprc.diagnostics import Edit, Label
 from exprc.ir.op import Parameter
 from exprc.ir.types import I64, Type
 from exprc.source import Span
+from exprc.spelling import nearest
 from exprc.syntax import ast
 
 Bound = dict[str, Any]  # the expression, or the list of expressions, for each parameter that is given

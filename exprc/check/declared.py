@@ -10,13 +10,13 @@ from typing import Any
 from exprc.check.context import Context, describe
 from exprc.check.facts import always_negative, require_at_most
 from exprc.check.scopes import Scope, find, visible_names
-from exprc.check.suggest import nearest
 from exprc.check.values import Value
 from exprc.check.walking import value_of
 from exprc.diagnostics import Edit, Label
 from exprc.ir.sizes import ZERO, Size
 from exprc.ir.types import DTYPES, FLOATS
 from exprc.source import Span
+from exprc.spelling import nearest
 from exprc.syntax import ast
 
 _ALIASES = {

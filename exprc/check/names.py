@@ -11,7 +11,6 @@ import re
 from exprc.check.context import Context
 from exprc.check.report import NOT_BUILT, listed
 from exprc.check.scopes import Scope, bring, find, visible_names
-from exprc.check.suggest import nearest
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.vocabulary import Advice, about_name
 from exprc.diagnostics import Edit, Label
@@ -19,6 +18,7 @@ from exprc.ir.op import Op
 from exprc.ir.types import DTYPES
 from exprc.ops import TABLE
 from exprc.ops.leaves import constant
+from exprc.spelling import nearest
 from exprc.syntax import ast
 
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}

@@ -25,6 +25,7 @@ from exprc.cli.options import (
 from exprc.cli.progress import progress
 from exprc.cli.report import show_files, show_times
 from exprc.cli.session import say, session
+from exprc.spelling import nearest
 
 FORMS = ("lib", "header", "manifest", "py", "obj", "llvm", "asm", "graph", "kernels")
 FORMS_NOT_BUILT = ("ptx",)
@@ -104,7 +105,6 @@ def _expect_forms(forms: tuple[str, ...]) -> None:
         if form in FORMS_NOT_BUILT:
             raise refuse(f"`--emit {form}`")
         if form not in FORMS:
-            from difflib import get_close_matches
-
-            near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(form, FORMS, 1))
-            raise click.BadParameter(f"{form!r} is none of {', '.join(FORMS)}{near}", param_hint="--emit")
+            near = nearest(form, FORMS)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise click.BadParameter(f"{form!r} is none of {', '.join(FORMS)}{hint}", param_hint="--emit")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -18,6 +17,7 @@ from exprc.cli.options import HELP_NAMES
 from exprc.cli.session import bold, say
 from exprc.ir.op import COMPOSITE, CONTRACT, DERIVATIVE, ELEMENTWISE, LEAF, OPAQUE, REDUCE, VIEW, Op, Parameter
 from exprc.ir.types import BOOL, DTYPES, FLOATS
+from exprc.spelling import nearest_few
 
 if TYPE_CHECKING:
     from exprc.ir.node import Node
@@ -80,7 +80,7 @@ def _nothing_called(name: str, known: list[str]) -> str:
 
     if name in LITERALS:
         return f"{name!r} is no operation but a part of the language; docs/language.md says what it does"
-    near = [one for one in known if one.lower() == name.lower()] or get_close_matches(name.lower(), known, n=3)
+    near = nearest_few(name, known)
     listed = " or ".join(repr(one) for one in near)
     return f"there is no operation {name!r}; " + (f"did you mean {listed}?" if near else "`exprc doc` lists them all")
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from exprc.cli.session import session
 from exprc.diagnostics import Diagnostic, UserError
 from exprc.source import Source
+from exprc.spelling import nearest
 
 STANDARD_INPUT = "-"
 MOST_BYTES = 8_000_000  # of a program; what is longer is none, or does not end
@@ -118,15 +119,10 @@ def _read(path: str) -> tuple[str, bytes]:
 
 def _nearest_programs(path: str) -> tuple[str, ...]:
     """Programs in the same folder whose names are close to the one that is missing."""
-    import difflib
-
     folder, name = os.path.split(path)
     try:
         names = [entry for entry in os.listdir(folder or ".") if entry.endswith(".expr")]
     except (OSError, ValueError):
         return ()
-    near = difflib.get_close_matches(name, [*names, *(entry.removesuffix(".expr") for entry in names)], n=1)
-    if not near:
-        return ()
-    found = near[0] if near[0] in names else near[0] + ".expr"
-    return (f"did you mean `{os.path.join(folder, found)}`?",)
+    near = nearest(name, names) if name.endswith(".expr") else nearest(f"{name}.expr", names)
+    return (f"did you mean `{os.path.join(folder, near)}`?",) if near else ()

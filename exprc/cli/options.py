@@ -13,6 +13,7 @@ import click
 
 from exprc.cli.session import JSON, TEXT, session
 from exprc.diagnostics import Diagnostic, KnownLimit
+from exprc.spelling import nearest_few
 
 if TYPE_CHECKING:
     from exprc.driver import Options
@@ -175,9 +176,7 @@ def _known_rewrites(context: click.Context, parameter: click.Parameter, values: 
 
         known = {name: None for rule in ALL_RULES for name in (rule.group, rule.kind, rule.name)}
         for value in (value for value in values if value not in known):
-            from difflib import get_close_matches
-
-            near = get_close_matches(value, known, n=3) or sorted({rule.group for rule in ALL_RULES})
+            near = nearest_few(value, known) or sorted({rule.group for rule in ALL_RULES})
             reason = f"there is no rule, class or group {value!r} of rewrites; near it are {', '.join(near)}"
             raise click.BadParameter(reason, context, parameter)
     return values

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from exprc.ir.types import NUMPY_NAMES
 from exprc.package.classes import callable_name
 from exprc.package.interface import Argument, Callable, Interface
 from exprc.source import Source
+from exprc.spelling import nearest
 
 MODULE = "exprc_run_model"
 MOST_NAMES = 20
@@ -78,14 +78,14 @@ def array_for(argument: Argument, interface: Interface, data: Given) -> Any:
         raise UserError(Diagnostic("E0709", f"the data has no array `{name}`: {data.problems[name]}", notes=(place,)))
     if argument.start is not None:
         return _filled(argument, interface, data)
-    near = _near(name, data.arrays)
+    near = nearest(name, data.arrays)
     raise UserError(
         Diagnostic(
             "E0709",
             f"the data has no array `{name}`",
             notes=(place, f"the data has {_listed(data.arrays)}"),
             help=(f"`--data {name}=FILE` gives the array of a file this name",) if not near else
-            (f"did you mean `{near[0]}`? `--data {name}=FILE` gives the array of a file this name",),
+            (f"did you mean `{near}`? `--data {name}=FILE` gives the array of a file this name",),
         )
     )  # fmt: skip
 
@@ -156,15 +156,10 @@ def _misspelt(interface: Interface, needed: Collection[str], data: Given) -> Ite
     unused = [name for name in data.arrays if name not in declared]
     for argument in interface.arguments:
         if argument.name in needed and argument.name not in data.arrays:
-            near = _near(argument.name, unused)
+            near = nearest(argument.name, unused)
             if near:
-                message = f"`{argument.name}` has its start value: the data has `{near[0]}` but no `{argument.name}`"
+                message = f"`{argument.name}` has its start value: the data has `{near}` but no `{argument.name}`"
                 yield Diagnostic("L0701", message, severity="lint")
-
-
-def _near(name: str, known: Collection[str]) -> list[str]:
-    """A name that is meant perhaps: in another case, or a few letters away."""
-    return [one for one in known if one.lower() == name.lower()] or get_close_matches(name, known, 1)
 
 
 def _listed(names: Collection[str]) -> str:

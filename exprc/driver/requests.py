@@ -7,6 +7,7 @@ from exprc.diagnostics import Diagnostic, KnownLimit, UserError
 from exprc.driver.options import Options
 from exprc.ir.sizes import constant
 from exprc.source import Source
+from exprc.spelling import nearest
 
 
 def apply_dims(model: Model, options: Options, source: Source) -> Model:
@@ -77,10 +78,7 @@ def _already(option: str, reason: str) -> Diagnostic:
 
 
 def _unknown(code: str, option: str, name: str, known: list[str], what: str) -> Diagnostic:
-    from difflib import get_close_matches
-
-    same = [one for one in known if one.casefold() == name.casefold()]
-    near = same or get_close_matches(name, known, 1)
+    near = nearest(name, known)
     listed = ", ".join(f"`{one}`" for one in known[:8]) or "none"
-    hint = (f"did you mean `{near[0]}`?",) if near else ()
+    hint = (f"did you mean `{near}`?",) if near else ()
     return Diagnostic(code, f"`{option}`: the program has no {what} `{name}`", notes=(f"it has {listed}",), help=hint)

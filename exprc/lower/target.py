@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exprc.diagnostics import Diagnostic, KnownLimit, UserError
+from exprc.spelling import nearest
 
 NATIVE, BASELINE = "native", "x86-64-v3"
 TRIPLES = (
@@ -128,15 +129,13 @@ def known_triple(text: str) -> str:
     found = _canonical(text)
     if found:
         return found
-    from difflib import get_close_matches
-
-    near = get_close_matches(text, TRIPLES, 1)
+    near = nearest(text, TRIPLES)
     raise UserError(
         Diagnostic(
             "E0603",
             f"there is no target `{text}`",
             notes=(f"known are cpu (this machine), {', '.join(TRIPLES)}",),
-            help=(f"did you mean `{near[0]}`?",) if near else (),
+            help=(f"did you mean `{near}`?",) if near else (),
         )
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from exprc.diagnostics import Edit, Label
 from exprc.source import Span
+from exprc.spelling import nearest
 from exprc.syntax import ast
 from exprc.syntax.blocks import Block, Next, Results, function_body, scan_body
 from exprc.syntax.tokens import Tokens
@@ -71,14 +72,12 @@ def _constraint(tokens: Tokens, kept: list[Any], span: Span) -> ast.Constraint:
 
 def _check_constraint_word(tokens: Tokens, word: ast.Name) -> None:
     if word.text not in ast.CONSTRAINT_WORDS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(word.text, ast.CONSTRAINT_WORDS, 1)
+        near = nearest(word.text, ast.CONSTRAINT_WORDS)
         note = "a constraint is `> a`, `< b`, `in (a, b)`, or one of " + ", ".join(
             f"`{w}`" for w in ast.CONSTRAINT_WORDS
         )
-        help_ = (f"did you mean `{near[0]}`?",) if near else ()
-        edits = (Edit(word.span, near[0]),) if near else ()
+        help_ = (f"did you mean `{near}`?",) if near else ()
+        edits = (Edit(word.span, near),) if near else ()
         tokens.report("E0320", f"unknown constraint `{word.text}`", word.span, "", (note,), help_, edits=edits)
 
 

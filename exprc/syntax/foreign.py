@@ -7,6 +7,7 @@ the language itself.
 from __future__ import annotations
 
 from exprc.diagnostics import Edit
+from exprc.spelling import nearest
 from exprc.syntax.situation import Situation
 from exprc.syntax.tables import LITERALS
 from exprc.syntax.tokens import DECLARING, END, KEYWORDS, NAME, NUMBER, SEPARATOR, STRING, terminals
@@ -116,13 +117,11 @@ def _word(s: Situation) -> bool:
         return False
     help_, edits = known, _word_edits(s, first)
     if known is None:
-        from difflib import get_close_matches
-
         spelled = [keyword for keyword in KEYWORDS if KEYWORDS[keyword] in DECLARING]
-        close = get_close_matches(word.lower(), spelled, 1)
-        if not close:
+        close = nearest(word, spelled)
+        if close is None:
             return False
-        help_, edits = f"did you mean `{close[0]}`?", (s.tokens.replacing(first, first, close[0]),)
+        help_, edits = f"did you mean `{close}`?", (s.tokens.replacing(first, first, close),)
     assert help_ is not None
     if word == "return" and not s.in_block():
         help_, edits = "a value is returned with `output p = ...`", (s.tokens.replacing(first, first, "output p ="),)

@@ -1,18 +1,40 @@
-"""The name that was meant: nearest by edit distance.  Knows nothing of programs."""
+"""The name that was meant: nearest by edit distance.
+
+Owns what counts as near, for the names of a program, of options and of files alike.  Knows none of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MOST_CANDIDATES = 20_000
+SHORTEST_PART = 3
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a slip of the fingers may have turned into `name`; None if all are far."""
+    best, least = None, len(name) + 1
+    for candidate, distance in _near(name, candidates):
+        if distance < least:
+            best, least = candidate, distance
+    return best
+
+
+def nearest_few(name: str, candidates: Iterable[str], most: int = 3) -> list[str]:
+    """The nearest candidates: what differs in capitals only, else what is near, else what `name` is a part of."""
+    known = tuple(candidates)
+    near = sorted(_near(name, known), key=lambda found: found[1])
+    part = name.lower() if len(name) >= SHORTEST_PART else None
+    same = [candidate for candidate, distance in near if distance == 0]
+    found = same or [candidate for candidate, _ in near] or [one for one in known if part and part in one.lower()]
+    return found[:most]
+
+
+def _near(name: str, candidates: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Candidates with their distances, where these are small for a name of this length."""
     wanted = name.lower()
     letters = set(wanted)
     limit = max(1, len(name) // 3)
-    best, least = None, limit + 1
     for count, candidate in enumerate(candidates):
         if count == MOST_CANDIDATES:
             break
@@ -22,9 +44,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
             continue
         distance = _distance(wanted, other)
         # Of a short name something has to be left: `a` is not meant by `b`.
-        if distance < least and distance < min(len(wanted), len(other)):
-            best, least = candidate, distance
-    return best
+        if distance <= limit and distance < min(len(wanted), len(other)):
+            yield candidate, distance
 
 
 def _distance(left: str, right: str) -> int:
