@@ -10,6 +10,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+import tempfile
 import threading
 
 import numpy as np
@@ -673,6 +674,15 @@ def test_import_errors(folder, tmp_path) -> None:  # type: ignore[no-untyped-def
         report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
         assert "ImportError" in report
         assert words in report
+
+
+def test_no_place_for_the_copy_of_a_rebuilt_library(folder, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    build(folder, "crowded", build_id=1)
+    module = load(folder, "crowded")
+    build(folder, "crowded", build_id=2)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "missing"))
+    with pytest.raises(ImportError, match=r"libcrowded\.so has changed, .*No such file .*start Python again"):
+        importlib.reload(module)
 
 
 def test_module_needs_numpy_only(folder) -> None:  # type: ignore[no-untyped-def]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -147,7 +148,8 @@ def _operation(op: Op) -> str:
     laws = sorted(op.laws - {doc.NOT_A_LAW})
     if laws:
         facts.append(f"- Laws: {', '.join(laws)}\n")
-    about = f"{op.doc[0].upper()}{op.doc[1:]}." if op.doc[:1].islower() and op.doc[1:2].islower() else f"{op.doc}."
+    is_prose = re.match(r"[a-z]{2,}(?![a-z0-9(])|a ", op.doc)
+    about = f"{op.doc[0].upper()}{op.doc[1:]}." if is_prose else f"{op.doc}."
     middle = f"{''.join(facts)}\n" if facts else ""
     title = f'### <a id="{op.name}"></a>`{doc.signature_text(op)}`\n'
     example = doc.example_text(op)

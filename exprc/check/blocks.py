@@ -9,7 +9,7 @@ from typing import Any
 
 from exprc.check.context import Context
 from exprc.check.functions import marked
-from exprc.check.report import counted
+from exprc.check.report import counted, listed
 from exprc.check.scopes import Binding, Scope
 from exprc.check.values import POISON, Several, Value
 from exprc.check.walking import Result, not_built, single
@@ -24,11 +24,18 @@ def visit_locals(context: Context, scope: Scope, statements: tuple[ast.Definitio
         result = POISON if is_by_entries(context, scope, statement) else (yield statement.value, scope)
         for target, value in zip(statement.targets, take_apart(context, scope, statement, result), strict=True):
             name = target.name
+            if is_thrown_away(statement, name):
+                continue
             if name.text in made:
                 report_twice(context, scope, name, made[name.text])
                 continue
             made[name.text] = name
             scope.names[name.text] = Binding(name.text, marked(context, value, name.text), name.span, "local")
+
+
+def is_thrown_away(statement: ast.Definition, name: ast.Name) -> bool:
+    """Whether a target takes a result that nobody wants: any number of them are `_`, which names nothing."""
+    return name.text == "_" and len(statement.targets) > 1 and statement.role == "definition"
 
 
 def take_apart(context: Context, scope: Scope, statement: ast.Definition, result: Result) -> list[Value]:
@@ -45,9 +52,19 @@ def take_apart(context: Context, scope: Scope, statement: ast.Definition, result
             f"{counted(len(targets), 'name')} for {counted(len(values), 'result')}",
             Label(statement.value.span, f"this has {counted(len(values), 'result')}"),
             Label(targets[0].span.to(targets[-1].span), counted(len(targets), "name")),
+            help=_order_of_results(statement.value, len(targets)),
             frame=scope.frame,
         )
     return [POISON] * len(targets)
+
+
+def _order_of_results(value: ast.Expression, names: int) -> str:
+    """What the results of a scan are, where there are too few names for them."""
+    if not isinstance(value, ast.Scan) or names >= len(value.states) + len(value.emit):
+        return ""
+    states = listed([f"`{state.name.text}`" for state in value.states])
+    emitted = f", then {counted(len(value.emit), 'value')} after `emit`" if value.emit else ""
+    return f"the results are, in order, {states} after each step{emitted}; `_` takes one that is not wanted"
 
 
 def is_by_entries(context: Context, scope: Scope, statement: ast.Definition) -> bool:

@@ -74,12 +74,15 @@ def collect_lints(
         context.report.lint("L0107", "the program has neither a loss nor an output", Label(span), help=help)
         return
     used = _used_names(context, [definition.name for definition in results])
+    several = [s for s in program.statements if isinstance(s, ast.Definition) and len(s.targets) > 1]
+    taken_apart = {target.name.text for statement in several for target in statement.targets}
     for binding in context.globals.names.values():
         unused = binding.name not in used and not binding.name.startswith("_")
         if unused and binding.role in ("definition", "function"):
             what = "function" if binding.role == "function" else "definition"
             text = "never called" if binding.role == "function" else "no loss and no output depends on it"
-            context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text))
+            help = "write `_` for a result that is not wanted" if binding.name in taken_apart else ""
+            context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text), help=help)
     _lint_params(context, declarations, results)
     _lint_dims(context, dims, declarations, used)
     lint_domains(context, declarations, results)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from exprc.check.blocks import is_by_entries, report_twice, take_apart
+from exprc.check.blocks import is_by_entries, is_thrown_away, report_twice, take_apart
 from exprc.check.context import Context, Later, describe, describe_value
 from exprc.check.declared import declared_dtype, declared_shape, size_of
 from exprc.check.derivatives import derivative_names
@@ -110,7 +110,7 @@ def _defined_names(program: ast.Program) -> dict[str, Later]:
 
 def _names_of(statement: ast.Statement) -> tuple[ast.Name, ...]:
     if isinstance(statement, ast.Definition):
-        return tuple(target.name for target in statement.targets)
+        return tuple(target.name for target in statement.targets if not is_thrown_away(statement, target.name))
     if isinstance(statement, (ast.DimDecl, ast.InputDecl, ast.ParamDecl)):
         return statement.names
     if isinstance(statement, ast.FunctionDecl):
@@ -256,6 +256,8 @@ def _check_definition(context: Context, parts: Parts, statement: ast.Definition,
         values, role = [POISON] * len(values), "loss"
     for target, value in zip(statement.targets, values, strict=True):
         name = target.name
+        if is_thrown_away(statement, name):
+            continue
         if role == "loss" and value.node is not None and not _is_loss(context, name, statement, value):
             value = POISON
         value = marked(context, value, name.text)
@@ -356,4 +358,3 @@ _HANDLERS: dict[type, Any] = {
     ast.UpdateDecl: _check_later,
     ast.UseDecl: _check_later,
 }
-

@@ -35,12 +35,19 @@ FORMS_NOT_BUILT = ("ptx",)
 @file_argument
 @click.option("-o", "--out", "out_dir", default=".", metavar="DIR", help="Where to write; by default this folder.")
 @common_options
-@click.option("--target", default="cpu", metavar="TARGET", help="cpu, ptx, or a triple, as aarch64-linux-gnu.")
+@click.option(
+    "--target", default="cpu", metavar="TARGET", help="cpu, a triple, as aarch64-linux-gnu, or ptx [not built yet]."
+)
 @click.option("--cpu", default="native", metavar="CPU", help="The processor; of a list the library takes the best.")
 @names_option("--only", metavar="NAMES", help="Build only these losses and outputs, as in E,p.")
 @names_option("--wrt", metavar="NAMES", help="Differentiate by these inputs too.")
 @names_option("--emit", metavar="FORMS", help=f"What to write: {', '.join(FORMS)}; by default the first four.")
-@click.option("--order", type=click.IntRange(0, 2), default=1, help="Derivatives: 0 none, 1 gradients (the default).")
+@click.option(
+    "--order",
+    type=click.IntRange(0, 2),
+    default=1,
+    help="Derivatives: 0 none, 1 gradients (the default), 2 second ones [not built yet].",
+)
 @rewrite_options
 @click.option("--force", is_flag=True, help="Overwrite files that exprc did not write.")
 @stage_options

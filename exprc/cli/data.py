@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from exprc.cli.files import near_files
 from exprc.diagnostics import Diagnostic, UserError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class _Found(NamedTuple):
 
 
 def load_data(given: Iterable[str]) -> Data:
-    """What all files hold.  Each is a path, or `NAME=PATH` for the one array of a file under a name."""
+    """What all files hold.  Each is a path, `NAME=PATH` for the one array of a file under a name, or `NAME=NUMBER`."""
     found: dict[str, _Found] = {}
     origin: dict[str, str] = {}
     named = sorted((_name_and_path(one) for one in given), key=lambda pair: not pair[0])
@@ -58,7 +59,7 @@ def _twice(name: str, path: str, other: str, here: _Found, there: _Found) -> _Fo
     """A name in two files: an error, but for columns of tables, which may share names that nobody needs."""
     if here.is_text and there.is_text:
         return _Found(None, True, f"it is in {other} and in {path}")
-    raise _unreadable(path, f"`{name}` is already in {other}")
+    raise _unreadable(path, f"`{name}` is already in {other}", f"`--data {name}=FILE` says which file it is to be from")
 
 
 def _name_and_path(given: str) -> tuple[str, str]:
@@ -67,22 +68,37 @@ def _name_and_path(given: str) -> tuple[str, str]:
 
 
 def _read(path: str, name: str) -> dict[str, _Found]:
+    if name and _is_number(path) and not os.path.exists(path):
+        return {name: _number(path)}
     stem, ending = os.path.splitext(os.path.basename(path))
     readers = {".npz": _read_archive, ".npy": _read_array, ".csv": _read_table}
     reader = readers.get(ending.lower())
     if os.path.exists(path) and not os.path.isfile(path):
         raise _unreadable(path, "it is no regular file")
     if reader is None:
-        raise _unreadable(path, "data comes as .npz, .npy or .csv")
+        raise _unreadable(path, "data comes as .npz, .npy or .csv, or as NAME=NUMBER")
     try:
         found = reader(path, name or stem)
     except OSError as problem:
-        raise _unreadable(path, (problem.strerror or str(problem)).lower()) from None
+        raise _unreadable(path, (problem.strerror or str(problem)).lower(), *near_files(path, tuple(readers))) from None
+    except UnicodeDecodeError as problem:
+        reason = f"it is not UTF-8: byte {problem.object[problem.start]:#04x} at offset {problem.start}"
+        raise _unreadable(path, reason, "save the table as UTF-8, as `CSV UTF-8` in a spreadsheet") from None
     except MemoryError:
         raise _unreadable(path, "it does not fit into memory") from None
     except Exception as problem:
         raise _unreadable(path, str(problem).split("\n")[0] or type(problem).__name__) from None
     return _under(name, found, path) if name else found
+
+
+def _number(text: str) -> _Found:
+    """One number from the command line, of no dtype of its own."""
+    import numpy
+
+    try:
+        return _Found(numpy.array(int(text), numpy.int64), True)
+    except (ValueError, OverflowError):
+        return _Found(numpy.array(float(text)), True)
 
 
 def _under(name: str, found: dict[str, _Found], path: str) -> dict[str, _Found]:
@@ -192,7 +208,7 @@ def _column_by_column(body: str, header: list[str], name: str, first: int) -> di
             continue
         width = len(header) or len(rows[0][1] if rows else row)
         if len(row) != width:
-            raise ValueError(f"line {first + reader.line_num - 1} has {len(row)} cells, not {width}")
+            raise ValueError(f"line {first + reader.line_num - 1} has {len(row)} cell{'s' * (len(row) > 1)}, not {width}")
         rows.append((first + reader.line_num - 1, row))
     columns = [_column(at, rows, header) for at in range(len(rows[0][1]))]
     wrong = next((column.problem for column in columns if column.problem), "")
@@ -224,5 +240,5 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _unreadable(path: str, reason: str) -> UserError:
-    return UserError(Diagnostic("E0708", f"cannot read data from `{path}`: {reason}"))
+def _unreadable(path: str, reason: str, *help: str) -> UserError:
+    return UserError(Diagnostic("E0708", f"cannot read data from `{path}`: {reason}", help=help))

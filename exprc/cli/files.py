@@ -85,7 +85,7 @@ def read_bytes(path: str) -> bytes:
             return _bounded(file, f"`{path}`")
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-        raise _unreadable(path, reason.lower(), _nearest_programs(path)) from None
+        raise _unreadable(path, reason.lower(), near_files(path, (".expr",))) from None
 
 
 def _standard_input() -> BinaryIO:
@@ -117,12 +117,13 @@ def _read(path: str) -> tuple[str, bytes]:
     return path, read_bytes(path)
 
 
-def _nearest_programs(path: str) -> tuple[str, ...]:
-    """Programs in the same folder whose names are close to the one that is missing."""
+def near_files(path: str, endings: tuple[str, ...]) -> tuple[str, ...]:
+    """A question for the file with one of these endings in the same folder whose name is close to the missing one."""
     folder, name = os.path.split(path)
     try:
-        names = [entry for entry in os.listdir(folder or ".") if entry.endswith(".expr")]
+        names = [entry for entry in os.listdir(folder or ".") if entry.endswith(endings)]
     except (OSError, ValueError):
         return ()
-    near = nearest(name, names) if name.endswith(".expr") else nearest(f"{name}.expr", names)
-    return (f"did you mean `{os.path.join(folder, near)}`?",) if near else ()
+    whole = {spelling: entry for entry in names for spelling in (os.path.splitext(entry)[0], entry)}
+    near = nearest(name, whole)
+    return (f"did you mean `{os.path.join(folder, whole[near])}`?",) if near and not os.path.exists(path) else ()

@@ -8,8 +8,8 @@ import sys
 import click
 
 from exprc.cli.files import STANDARD_INPUT, load_program, read_bytes, write_whole
-from exprc.cli.options import HELP_NAMES
-from exprc.cli.session import say, session
+from exprc.cli.options import HELP_NAMES, message_form_option
+from exprc.cli.session import say, say_file, session
 from exprc.cli.text import safe
 from exprc.diagnostics import EXIT_USER, Diagnostic, UserError
 
@@ -17,6 +17,7 @@ from exprc.diagnostics import EXIT_USER, Diagnostic, UserError
 @click.command("fmt", context_settings=HELP_NAMES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 where a file is not in canonical form.")
+@message_form_option
 @click.pass_context
 def command(context: click.Context, files: tuple[str, ...], check: bool) -> None:
     """Bring programs into the canonical form, keeping their comments; `-` formats standard input to the screen.
@@ -49,7 +50,7 @@ def _format(file: str, check: bool) -> bool:
     formatted = format_program(source)
     if file == STANDARD_INPUT:
         if not check:
-            say(formatted)
+            say_file(formatted)
         elif formatted != source.text:
             say("would change standard input\n", sys.stderr)
         return formatted == source.text

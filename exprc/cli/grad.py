@@ -29,9 +29,19 @@ from exprc.cli.session import say
 @common_options
 @click.option("--expand", is_flag=True, help="Write definitions out.")
 @names_option("--wrt", metavar="NAMES", help="Differentiate by these, as in w,b; by default by every param.")
-@click.option("--of", metavar="NAME", help="Differentiate this definition or output instead of a loss.")
-@click.option("--order", type=click.IntRange(1, 2), default=1, help="1: gradients (default); 2: second derivatives.")
-@click.option("--format", type=click.Choice(("text", "latex", "python", "expr")), default="text", help="How to write.")
+@click.option("--of", metavar="NAME", help="Differentiate this loss. Definitions and outputs: [not built yet].")
+@click.option(
+    "--order",
+    type=click.IntRange(1, 2),
+    default=1,
+    help="1: gradients (default); 2: second derivatives [not built yet].",
+)
+@click.option(
+    "--format",
+    type=click.Choice(("text", "latex", "python", "expr")),
+    default="text",
+    help="How to write; all but text: [not built yet].",
+)
 @click.option("--sizes", is_flag=True, help="Write the shape of each derivative beside it.")
 @click.option("--no-simplify", "simplify", flag_value=False, default=True, type=bool, help="Print it as derived.")
 @rewrite_options

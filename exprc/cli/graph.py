@@ -20,7 +20,7 @@ from exprc.cli.options import (
     within_limits,
 )
 from exprc.cli.progress import progress
-from exprc.cli.session import say
+from exprc.cli.session import say, say_file
 from exprc.cli.text import safe
 
 SUBJECTS, FORMS = ("model", "derivative", "kernels"), ("svg", "dot")
@@ -62,7 +62,7 @@ def _graph(file: str, out: str, subject: str, boxes: int, ending: str, given: di
     with progress(f"drawing {options.name}"):
         text = driver.graph(source, options, subject, boxes, ending)
     if out == STANDARD_INPUT:
-        say(text)
+        say_file(text)
         return
     write_whole(out, text.encode())
     say(f"wrote {safe(out)}\n")

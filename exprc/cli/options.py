@@ -28,11 +28,18 @@ def file_argument(function: Function) -> Function:
     return click.argument("file", metavar="FILE")(function)
 
 
+def message_form_option(function: Function) -> Function:
+    """Whether messages are for people or for programs."""
+    return click.option(
+        "--error-format", type=click.Choice((TEXT, JSON)), default=TEXT, expose_value=False, is_eager=True,
+        callback=_remember_message_form, help="The form of messages: text, or one JSON object a line.",
+    )(function)  # fmt: skip
+
+
 def common_options(function: Function) -> Function:
     """What every command that reads a program takes."""
     for option in (
-        click.option("--error-format", type=click.Choice((TEXT, JSON)), default=TEXT, expose_value=False, is_eager=True,
-                     callback=_remember_message_form, help="The form of messages: text, or one JSON object a line."),
+        message_form_option,
         not_built("--include", multiple=True, metavar="DIR", help="A folder that `use` may read besides its own."),
         click.option("--dim", "dims", multiple=True, metavar="NAME=N", callback=_read_dims,
                      help="Fix a size, as in n=1000. May be repeated."),

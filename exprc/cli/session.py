@@ -59,6 +59,16 @@ def say(text: str, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
+def say_file(text: str) -> None:
+    """Write what is to become a file: as UTF-8 whatever the locale says, unless a terminal shows it."""
+    if sys.stdout.isatty():
+        say(text)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
 def bold(text: str) -> str:
     """A heading on standard output."""
     return paint(text, "bold", has_colour(sys.stdout))

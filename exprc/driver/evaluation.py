@@ -79,15 +79,18 @@ def array_for(argument: Argument, interface: Interface, data: Given) -> Any:
     if argument.start is not None:
         return _filled(argument, interface, data)
     near = nearest(name, data.arrays)
+    source = f"`--data {name}=FILE` gives the array of a file this name"
+    if argument.shape == ():
+        source = f"`--data {name}=0.5` gives a number, `{name}=FILE` the array of a file"
+    start = f"or give it a start value in the program: `{argument.declaration} = 0`"
     raise UserError(
         Diagnostic(
             "E0709",
             f"the data has no array `{name}`",
             notes=(place, f"the data has {_listed(data.arrays)}"),
-            help=(f"`--data {name}=FILE` gives the array of a file this name",) if not near else
-            (f"did you mean `{near}`? `--data {name}=FILE` gives the array of a file this name",),
+            help=(f"did you mean `{near}`? {source}" if near else source, *([start] * (argument.role == "param"))),
         )
-    )  # fmt: skip
+    )
 
 
 def _from_text(argument: Argument, array: Any) -> Any:

@@ -53,7 +53,7 @@ def _defined(state: Compilation) -> str:
 
 
 def _kernels(state: Compilation) -> str:
-    lines = ["functions"]
+    lines = ["functions"] if state.plans else []
     for plan in state.plans:
         lines.append(f"  {plan.symbol}({', '.join(plan.dims)})")
         lines += [f"    {_describe(kernel)}" for kernel in plan.kernels[:MOST_KERNELS]]

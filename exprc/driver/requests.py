@@ -79,6 +79,7 @@ def _already(option: str, reason: str) -> Diagnostic:
 
 def _unknown(code: str, option: str, name: str, known: list[str], what: str) -> Diagnostic:
     near = nearest(name, known)
-    listed = ", ".join(f"`{one}`" for one in known[:8]) or "none"
+    more = [f"{len(known) - 8} more"] if len(known) > 8 else []
+    listed = ", ".join([f"`{one}`" for one in known[:8]] + more) or "none"
     hint = (f"did you mean `{near}`?",) if near else ()
     return Diagnostic(code, f"`{option}`: the program has no {what} `{name}`", notes=(f"it has {listed}",), help=hint)
