@@ -208,7 +208,8 @@ def _column_by_column(body: str, header: list[str], name: str, first: int) -> di
             continue
         width = len(header) or len(rows[0][1] if rows else row)
         if len(row) != width:
-            raise ValueError(f"line {first + reader.line_num - 1} has {len(row)} cell{'s' * (len(row) > 1)}, not {width}")
+            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+            raise ValueError(f"line {first + reader.line_num - 1} has {cells}, not {width}")
         rows.append((first + reader.line_num - 1, row))
     columns = [_column(at, rows, header) for at in range(len(rows[0][1]))]
     wrong = next((column.problem for column in columns if column.problem), "")
