@@ -92,6 +92,8 @@ def test_scripts_for_shells(shell: str, capsys: Captured) -> None:
         ("exprc build model.expr --max", 3, {"--max-memory", "--max-time"}),
         ("exprc graph model.expr --of ", 4, {"model", "derivative", "kernels"}),
         ("exprc completion f", 2, {"fish"}),
+        ("exprc explain e010", 2, {f"E010{at}" for at in range(1, 10)}),
+        ("exprc doc soft", 2, {"softmax", "softplus"}),
     ],
 )
 def test_what_is_completed(words: str, at: int, expected: set[str]) -> None:
@@ -100,6 +102,26 @@ def test_what_is_completed(words: str, at: int, expected: set[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, cwd=ROOT)
     assert done.stderr == ""
     assert {line.partition(",")[2] for line in done.stdout.splitlines()} == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("exprc check mo", "file"),
+        ("exprc fmt one.expr mo", "file"),
+        ("exprc run model.expr --data mo", "file"),
+        ("exprc run model.expr --data one.csv mo", "file"),
+        ("exprc run model.expr -o mo", "file"),
+        ("exprc check model.expr --grad --data mo", "file"),
+        ("exprc graph model.expr -o mo", "file"),
+        ("exprc build model.expr -o mo", "dir"),
+    ],
+)
+def test_where_a_shell_completes_files(words: str, kind: str) -> None:
+    environment = {"_EXPRC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    command = [sys.executable, "-m", "exprc"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=60, cwd=ROOT)
+    assert (done.stdout.split(), done.stderr) == ([f"{kind},mo"], "")
 
 
 # ---- references

@@ -151,6 +151,21 @@ def test_a_misspelt_command(capsys: Captured) -> None:
     assert "did you mean 'check'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cumsum", "'cumsum' is not built yet"),
+        ("last", "'last' is no operation but a part of the language"),
+        ("pi", "a part of the language"),
+        ("f32", "a part of the language"),
+        ("expp", "did you mean 'exp'"),
+    ],
+)
+def test_what_the_reference_does_not_describe(name: str, words: str, capsys: Captured) -> None:
+    assert run(["doc", name]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_what_is_not_listed_is_counted(folder: Path, capsys: Captured) -> None:
     names = [f"p{at}" for at in range(10)]
     text = f"param {', '.join(names)} : f64\nloss E = ({' + '.join(names)})^2\n"

@@ -33,7 +33,8 @@ FORMS_NOT_BUILT = ("ptx",)
 
 @click.command("build", context_settings=HELP_NAMES)
 @file_argument
-@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", help="Where to write; by default this folder.")
+@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=click.Path(file_okay=False),
+              help="Where to write; by default this folder.")  # fmt: skip
 @common_options
 @click.option(
     "--target", default="cpu", metavar="TARGET", help="cpu, a triple, as aarch64-linux-gnu, or ptx [not built yet]."

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 @common_options
 @click.option("--rewrites", is_flag=True, help="List each rewrite: where, before, after, why.")
 @click.option("--grad", "gradients", is_flag=True, help="Hold the derivatives against differences.")
-@click.option("--data", multiple=True, metavar="FILE...", help="Data for --grad; by default small random arrays.")
+@click.option("--data", multiple=True, metavar="FILE...", type=click.Path(),
+              help="Data for --grad; by default small random arrays.")  # fmt: skip
 @click.option("--target", default="cpu", metavar="TARGET", help="Check for this target: cpu or ptx.")
 @rewrite_options
 @limit_options

@@ -55,7 +55,9 @@ class Program(NamedTuple):
 
 
 @click.command("doc", context_settings=HELP_NAMES)
-@click.argument("op", required=False)
+@click.argument("op", required=False, shell_complete=lambda context, parameter, start: [
+    op.name for op in operations() if op.name.startswith(start)
+])  # fmt: skip
 def command(op: str | None) -> None:
     """Describe the operation OP, a name or an operator; without it list all.
 
@@ -76,10 +78,13 @@ def command(op: str | None) -> None:
 
 
 def _nothing_called(name: str, known: list[str]) -> str:
+    from exprc import driver
     from exprc.syntax.tables import LITERALS
 
-    if name in LITERALS:
+    if name in (*LITERALS, *DTYPES, "T") or driver.is_form(name):
         return f"{name!r} is no operation but a part of the language; docs/language.md says what it does"
+    if driver.is_later(name):
+        return f"the operation {name!r} is not built yet; `exprc doc` lists those that are"
     near = nearest_few(name, known)
     listed = " or ".join(repr(one) for one in near)
     return f"there is no operation {name!r}; " + (f"did you mean {listed}?" if near else "`exprc doc` lists them all")

@@ -12,7 +12,9 @@ from exprc.errors import ErrorEntry, find_entry, read_catalog
 
 
 @click.command("explain", context_settings=HELP_NAMES)
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=lambda context, parameter, start: [
+    entry.code for entry in read_catalog() if entry.code.startswith(start.upper())
+])  # fmt: skip
 def command(code: str | None) -> None:
     """Explain the error or lint CODE, with a program that gives it and one that does not; without CODE list all.
 

@@ -15,7 +15,7 @@ from exprc.diagnostics import EXIT_USER, Diagnostic, UserError
 
 
 @click.command("fmt", context_settings=HELP_NAMES)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 where a file is not in canonical form.")
 @message_form_option
 @click.pass_context

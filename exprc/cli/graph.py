@@ -28,7 +28,8 @@ SUBJECTS, FORMS = ("model", "derivative", "kernels"), ("svg", "dot")
 
 @click.command("graph", context_settings=HELP_NAMES)
 @file_argument
-@click.option("-o", "--out", metavar="FILE", required=True, help="The picture, .svg or .dot; - is the screen.")
+@click.option("-o", "--out", metavar="FILE", type=click.Path(), required=True,
+              help="The picture, .svg or .dot; - is the screen.")  # fmt: skip
 @click.option("--of", "subject", type=click.Choice(SUBJECTS), default=SUBJECTS[0],
               help="What to draw: the model as it is written (the default), its derivative, its kernels.")  # fmt: skip
 @click.option("--boxes", default=40, type=click.IntRange(4, 2000), metavar="N",

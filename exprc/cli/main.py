@@ -43,11 +43,11 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
         if cmd_name not in COMMANDS:
-            from difflib import get_close_matches
+            from exprc.spelling import nearest
 
-            near = [] if ctx.resilient_parsing else get_close_matches(cmd_name, COMMANDS, 1)
+            near = None if ctx.resilient_parsing else nearest(cmd_name, COMMANDS)
             if near:
-                ctx.fail(f"No such command {cmd_name!r}; did you mean {near[0]!r}?")
+                ctx.fail(f"No such command {cmd_name!r}; did you mean {near!r}?")
             return None
         command = importlib.import_module(f"exprc.cli.{cmd_name}").command
         assert isinstance(command, click.Command)

@@ -25,7 +25,7 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 def file_argument(function: Function) -> Function:
     """FILE, a program, `-` being standard input."""
-    return click.argument("file", metavar="FILE")(function)
+    return click.argument("file", metavar="FILE", type=click.Path())(function)
 
 
 def message_form_option(function: Function) -> Function:

@@ -29,14 +29,15 @@ FORMS = (".npz", ".json", ".csv")
 @click.command("run", context_settings=HELP_NAMES)
 @file_argument
 @click.argument("more_data", nargs=-1, metavar="", type=click.Path())
-@click.option("--data", multiple=True, metavar="FILE...",
+@click.option("--data", multiple=True, metavar="FILE...", type=click.Path(),
               help="Arrays by name: .npz, .npy, .csv; NAME=FILE gives the array a name, NAME=0.5 is a number. "
                    "May be repeated.")  # fmt: skip
 @common_options
 @click.option("--grad", "gradients", is_flag=True, help="Also the gradient of each loss.")
 @names_option("--show-value", "values", metavar="NAMES", help="Also these definitions.")
 @names_option("--only", metavar="NAMES", help="Only these losses and outputs.")
-@click.option("-o", "--out", metavar="FILE", help="Write the results to this .npz, .json or .csv file.")
+@click.option("-o", "--out", metavar="FILE", type=click.Path(),
+              help="Write the results to this .npz, .json or .csv file.")  # fmt: skip
 @rewrite_options
 @limit_options
 def command(file: str, data: tuple[str, ...], more_data: tuple[str, ...], out: str | None, **given: Any) -> None:

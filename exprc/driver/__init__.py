@@ -3,7 +3,20 @@
 Stages are data, so that showing, timing and stopping after one are loops over the tuple.  Must not print or exit.
 """
 
-from exprc.driver.commands import BuildReport, CheckReport, build, check, compare, grad, graph, run, run_on, show
+from exprc.driver.commands import (
+    BuildReport,
+    CheckReport,
+    build,
+    check,
+    compare,
+    grad,
+    graph,
+    is_form,
+    is_later,
+    run,
+    run_on,
+    show,
+)
 from exprc.driver.compilation import Compilation
 from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import STAGES, Stage
@@ -21,6 +34,8 @@ __all__ = [
     "compare",
     "grad",
     "graph",
+    "is_form",
+    "is_later",
     "run",
     "run_on",
     "show",

@@ -106,3 +106,17 @@ def show(source: Source, options: Options, stage: str) -> str:
     """What a stage makes, as text."""
     state = run_stages(source, options, stage)
     return next(one.show(state) for one in STAGES if one.name == stage)
+
+
+def is_form(name: str) -> bool:
+    """Whether the language itself gives the name a meaning: a constant, or what is called and is no operation."""
+    from exprc.check.names import CONSTANTS, FORMS
+
+    return name in CONSTANTS or name in FORMS
+
+
+def is_later(name: str) -> bool:
+    """Whether the language has an operation of this name that is not built yet."""
+    from exprc.check import names
+
+    return names.is_later(name)

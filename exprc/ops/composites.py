@@ -303,7 +303,8 @@ CROSS_ENTROPY = register(
        example="input Z : f64[2, 3]; input y : i64[2]; output r = cross_entropy(Z, y)")
 )  # fmt: skip
 ONE_HOT = register(
-    Op("one_hot", COMPOSITE, "1 at the label along a new last axis, 0 elsewhere", _one_hot_rule,
+    Op("one_hot", COMPOSITE, "1 at the label along a new last axis, 0 elsewhere; 0 only for a label out of range",
+       _one_hot_rule,
        signature=(array("labels"), Parameter("count", "size")), build=one_hot, expand=_one_hot_expand,
        no_gradient="labels are integers", latex=r"\operatorname{onehot}\left(#1\right)",
        example="input y : i64[2]; output r = one_hot(y, 3)")
