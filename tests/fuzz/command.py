@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fuzz.programs import PERIOD, Report, draw, is_compiled, kind_of, try_program
+from fuzz.programs import ALL, COMPILED, FRONT, PERIOD, Report, draw, is_compiled, kind_of, try_program
 from fuzz.worker import reports, work
 
 EXAMPLES = 6
@@ -22,6 +22,8 @@ fmt), derivatives with differences and forward with reverse mode, on memory with
 examples, from the top of the repository:
   python -m tests.fuzz --programs 2000 --compile 100
   nice python -m tests.fuzz --state fuzz.json --programs 200000 --compile 10000     # goes on where it was stopped
+  nice python -m tests.fuzz --state front.json --programs 200000 --part front       # the same in two processes:
+  nice python -m tests.fuzz --state compiled.json --programs 200000 --compile 10000 --part compiled
   python -m tests.fuzz --show 4711                                                  # the program and its faults
   python -m tests.fuzz --minimise 4711
 """  # noqa: E501
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=2000, metavar="N", help="how many programs, from --first on")
     parser.add_argument("--compile", type=int, default=100, metavar="M", help="how many right ones of them to compile")
     parser.add_argument("--first", type=int, default=0, metavar="I", help="the number of the first program")
+    parser.add_argument("--part", choices=(ALL, FRONT, COMPILED), default=ALL, help="compile nothing, or skip the rest")
     parser.add_argument("--state", type=Path, metavar="FILE", help="remember what was done, and go on from there")
     parser.add_argument("--show", type=int, metavar="I", help="print one program and its faults")
     parser.add_argument(
@@ -44,8 +47,8 @@ def main() -> None:
     given = parser.parse_args()
     every = _every(given.programs, given.compile)
     if given.worker:
-        start, stop, every = map(int, given.worker.split(":"))
-        work(start, stop, every)
+        *numbers, part = given.worker.split(":")
+        work(*map(int, numbers), part)
     elif given.show is not None:
         _show(given.show)
     elif given.minimise is not None:
@@ -53,7 +56,7 @@ def main() -> None:
     else:
         state = _read(given.state, given.first)
         if not given.summary:
-            _run(state, given.first + given.programs, every, given.state)
+            _run(state, given.first + given.programs, every, given.part, given.state)
         print(summary(state))
         raise SystemExit(bool(state["faults"]))
 
@@ -63,13 +66,16 @@ def _every(programs: int, compiled: int) -> int:
     return max(PERIOD, programs // compiled // PERIOD * PERIOD) if compiled else 0
 
 
-def _run(state: dict[str, Any], stop: int, every: int, file: Path | None) -> None:
+def _run(state: dict[str, Any], stop: int, every: int, part: str, file: Path | None) -> None:
     saved = time.monotonic()
-    for number, report in reports(state["next"], stop, every):
+    for number, report in reports(state["next"], stop, every, part):
         add(state, number, report)
-        if file and (time.monotonic() - saved > 10 or number + 1 == stop):
+        if file and time.monotonic() - saved > 10:
             _write(file, state)
             saved = time.monotonic()
+    state["next"] = max(state["next"], stop)
+    if file:
+        _write(file, state)
 
 
 def add(state: dict[str, Any], number: int, report: Report) -> None:

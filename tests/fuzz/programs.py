@@ -9,6 +9,7 @@ from fuzz.generate import draw_program
 from fuzz.mistakes import draw_mistaken_program
 from fuzz.mutate import draw_mutated_program
 
+ALL, FRONT, COMPILED = "all", "front", "compiled"  # parts: all of it, without compiling, only those that are compiled
 TYPED, MISTAKEN, MUTATED = "typed", "mistaken", "mutated"
 UNNOTICED = "a mistake that is not noticed"
 _KINDS = (TYPED, TYPED, TYPED, TYPED, MISTAKEN, MISTAKEN, MISTAKEN, MUTATED, MUTATED, MUTATED)
@@ -39,6 +40,11 @@ def draw(number: int) -> bytes:
 def is_compiled(number: int, every: int) -> bool:
     """Whether a program goes beyond the checker: one typed and one mutated in `every`."""
     return bool(every) and number % every in (0, PERIOD - 1)
+
+
+def belongs(number: int, every: int, part: str) -> bool:
+    """Whether a part has the program of a number."""
+    return part != COMPILED or is_compiled(number, every)
 
 
 def try_program(number: int, every: int) -> Report:

@@ -14,32 +14,40 @@ from typing import Any
 
 from fuzz.front import Fault
 from fuzz.mutate import ROOT
-from fuzz.programs import Report, try_program
+from fuzz.programs import ALL, COMPILED, FRONT, Report, belongs, try_program
 
 SECONDS, MEMORY = 10.0, 6 << 30
 BATCH = 400  # programs for which one process lives
 
 
-def work(start: int, stop: int, every: int) -> None:
-    """Try programs and write a line before and after each."""
+def work(start: int, stop: int, every: int, part: str) -> None:
+    """Try the programs of a part and write a line before and after each, and one at the end."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for number in range(start, stop):
+        if not belongs(number, every, part):
+            continue
         _say({"start": number})
         began = time.process_time()
-        report = try_program(number, every)
+        report = try_program(number, every if part != FRONT else 0)
         _say({"done": number, "seconds": time.process_time() - began, **report._asdict()})
+    _say({"start": stop})
 
 
-def reports(start: int, stop: int, every: int) -> Iterator[tuple[int, Report]]:
+def reports(start: int, stop: int, every: int, part: str = ALL) -> Iterator[tuple[int, Report]]:
     """The reports of a range of programs; one that ends or holds up its process has a fault for that."""
     while start < stop:
-        for number, report in _batch(start, min(stop, start + BATCH), every):
+        end = min(stop, start + BATCH * (every // 4 if part == COMPILED else 1))
+        for number, report in _batch(start, end, every, part):
             yield number, report
             start = number + 1
+            if not report.verdict:
+                break
+        else:
+            start = end
 
 
-def _batch(start: int, stop: int, every: int) -> Iterator[tuple[int, Report]]:
-    command = [sys.executable, "-m", "tests.fuzz", "--worker", f"{start}:{stop}:{every}"]
+def _batch(start: int, stop: int, every: int, part: str) -> Iterator[tuple[int, Report]]:
+    command = [sys.executable, "-m", "tests.fuzz", "--worker", f"{start}:{stop}:{every}:{part}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         os.set_blocking(process.stderr.fileno(), False)
