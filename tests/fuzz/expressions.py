@@ -239,6 +239,7 @@ class Drawer:
                 return f"cross_entropy({logits}, {self.labels(kind.shape[0], classes)})"
             if len(kind.shape) == 2 and kind.shape[1] != ONE:
                 hot = f"one_hot({self.labels(*kind.shape)}, {size(kind.shape[1])})"
+                hot = f"f32({hot})" if kind.dtype == F32 else hot
                 return f"{bracketed(self.expression(kind, depth))} * {hot}"
             return self._unary(kind, depth)
         name = self.choice.choice(("softmax", "log_softmax", "softmax"))

@@ -66,6 +66,10 @@ def try_text(data: bytes, kind: str, number: int, compiles: bool) -> Report:
             faults += compare(data.decode("utf-8-sig").replace("\r\n", "\n"), number)
         except MemoryError:
             compiles = False
+        except ValueError as error:
+            compiles = False
+            if "array is too big" not in str(error):  # NumPy has two ways to say so
+                faults.append(crash("the comparison", error))
         except Exception as error:
             faults.append(crash("the comparison", error))
     return Report(outcome.verdict, compiles, tuple(faults))
