@@ -33,7 +33,7 @@ FORMS_NOT_BUILT = ("ptx",)
 
 @click.command("build", context_settings=HELP_NAMES)
 @file_argument
-@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=click.Path(file_okay=False),
+@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=click.Path(),
               help="Where to write; by default this folder.")  # fmt: skip
 @common_options
 @click.option(
