@@ -11,6 +11,7 @@ import click
 from exprc.cli.files import STANDARD_INPUT, load_program, undisturbed
 from exprc.cli.options import (
     HELP_NAMES,
+    FolderPath,
     common_options,
     file_argument,
     limit_options,
@@ -33,7 +34,7 @@ FORMS_NOT_BUILT = ("ptx",)
 
 @click.command("build", context_settings=HELP_NAMES)
 @file_argument
-@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=click.Path(),
+@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=FolderPath(),
               help="Where to write; by default this folder.")  # fmt: skip
 @common_options
 @click.option(

@@ -23,6 +23,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
+class FolderPath(click.Path):
+    """A folder that need not be there: a shell completes folders, what is in the way is told by who writes."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Folders."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="dir")]
+
+
+
 def file_argument(function: Function) -> Function:
     """FILE, a program, `-` being standard input."""
     return click.argument("file", metavar="FILE", type=click.Path())(function)
