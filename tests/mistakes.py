@@ -27,9 +27,9 @@ class Mistake(NamedTuple):
     expected: tuple[Expected, ...]
 
 
-def read_mistakes() -> list[Mistake]:
+def read_mistakes(file: Path = FILE) -> list[Mistake]:
     """All of them, the typical ones first."""
-    _, *blocks = FILE.read_text(encoding="utf-8").split("\n=== ")
+    _, *blocks = file.read_text(encoding="utf-8").split("\n=== ")
     return [_mistake(block) for block in blocks]
 
 

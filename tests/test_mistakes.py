@@ -41,7 +41,7 @@ def codes(diagnostics: list[Diagnostic]) -> list[str]:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.title)
 def test_what_is_said_and_where(mistake: Mistake) -> None:
     found = mistakes_in(mistake.text)
-    said = [(d.code, d.message, d.help[0] if d.help else "-") for d in found]
+    said = [(d.code, d.message, d.help[0].partition("\n")[0] if d.help else "-") for d in found]
     assert said == [(e.code, e.message, e.help) for e in mistake.expected]
     assert tuple((d.labels[0].span.start, d.labels[0].span.end) for d in found) == mistake.spans
     assert all(find_entry(d.code) for d in found)
@@ -193,3 +193,102 @@ def test_a_text_that_ends_anywhere_has_messages_and_edits_that_can_be_made(mista
             assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
             assert diagnostic.help or not diagnostic.edits
             assert apply_edits(text, diagnostic.edits) != text or not diagnostic.edits
+
+
+# ---- edits over several lines
+
+STAN = """data {
+  int<lower=0> N;  // rows
+  int K;
+  matrix[N, K] X;
+  array[N] int<lower=0, upper=1> y;
+  real scale[3];
+}
+transformed data {
+  real z;
+}
+parameters {
+  vector[K] beta;
+  real<lower=0> sigma;
+  real<lower=-1, upper=1> rho;
+  simplex[K] theta;
+}
+model {
+  y ~ bernoulli_logit(X * beta);
+}
+"""
+
+
+def test_declarations_of_stan_are_translated() -> None:
+    (only,) = mistakes_in(STAN)
+    assert [line.strip() for line in only.help[0].splitlines()[1:]] == [
+        "dim N", "dim K", "input X : f64[N, K]", "input y : i64[N]", "input scale : f64[3]", "param beta : f64[K]",
+        "param sigma : f64 > 0", "param rho : f64 in (-1, 1)", "param theta : f64[K] simplex",
+    ]  # fmt: skip
+    lines = [line for line in only.help[0].splitlines()[1:] if not line.endswith(("> 0", ")", "simplex"))]
+    assert mistakes_in("\n".join(lines) + "\nloss E = sum(beta^2)\n") == []
+
+
+@pytest.mark.parametrize("text", ["data {" * 50_000, "data { int N; }\n" * 20_000, "data {" + "int " * 100_000 + "}"])
+def test_stan_of_any_length(text: str) -> None:
+    assert len(mistakes_in(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("param w : f64\nloss E = a * w\na = 2.0", "param w : f64\na = 2.0\nloss E = a * w\n"),
+        ("loss E = f(w)\nfn f(x) = x^2\nparam w : f64\n", "fn f(x) = x^2\nloss E = f(w)\nparam w : f64\n"),
+        ("param w : f64\nloss E = a * w\nb = 2.0\na = b\n", None),  # what it needs comes later too
+        ("param w : f64\nloss E = a * w\n## documented\na = 2.0\n", None),
+        ("param w : f64\n## documented\nloss E = a * w\na = 2.0\n", None),
+        ("param w : f64\nloss E = a * w\na = 2.0  # with a remark\n", None),
+        ("param w : f64\nloss E = a * w; a = 2.0\n", None),
+    ],
+)
+def test_a_definition_is_moved_only_where_that_repairs(text: str, after: str | None) -> None:
+    edits = mistakes_in(text)[0].edits
+    assert bool(edits) == (after is not None)
+    assert after is None or apply_edits(text, edits) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (
+            "param w : f64\na = w\na = a + 1\nb = a * a  # a\nloss E = f(b, a=2) + a\n",
+            "param w : f64\na = w\na_next = a + 1\nb = a_next * a_next  # a\nloss E = f(b, a=2) + a_next\n",
+        ),
+        ("param w : f64\na = w\na = a + 1\na = a + 2\nloss E = a\n", None),
+        ("param w : f64\na = w\na = w^2\nfn f(a) = a\nloss E = f(a)\n", None),
+        ("param w : f64\nparam w : f64\nloss E = w\n", None),
+        ("param w : f64\na = w\na = w^2\na_next = 1\nloss E = a\n", None),
+    ],
+)
+def test_a_second_value_is_renamed_only_where_that_is_clear(text: str, after: str | None) -> None:
+    edits = next(found for found in mistakes_in(text) if found.code == "E0202").edits
+    assert bool(edits) == (after is not None)
+    assert after is None or apply_edits(text, edits) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("param loss : f64\nloss E = loss^2\n", "param loss_ : f64\nloss E = loss_^2\n"),
+        ("input = 3\nparam w : f64\nloss E = w * input\n", "input_ = 3\nparam w : f64\nloss E = w * input_\n"),
+        ("param next, next_ : f64\nloss E = next\n", None),
+        ("param true : f64\nloss E = true\n", None),
+    ],
+)
+def test_a_keyword_is_renamed_where_it_is_a_name(text: str, after: str | None) -> None:
+    edits = mistakes_in(text)[0].edits
+    assert bool(edits) == (after is not None)
+    assert after is None or apply_edits(text, edits) == after
+
+
+def test_a_repeated_slip_is_told_once_a_line() -> None:
+    text = "param a, b : f64\nloss E = |a| + |b| + |a|\nz = 1. + .5 + 2.\n"
+    found = mistakes_in(text)
+    assert [(d.code, d.labels[0].span.line, len(d.edits)) for d in found] == [("E0106", 2, 3), ("E0104", 3, 3)]
+    assert [label.text for label in found[0].labels[1:]] == ["and here: write `abs(b)`", "and here"]
+    assert mistakes_in(apply_edits(text, [edit for d in found for edit in d.edits])) == []

@@ -50,7 +50,7 @@ def bind_arguments(
         return None
     missing = [p.name for p in signature if p.required and p.role != "sizes" and p.name not in bound]
     if missing:
-        span = Span(expression.span.source, expression.function.span.start, expression.function.span.end)
+        span = Span(expression.span.source, expression.span.end - 1, expression.span.end)
         _report_count(context, scope, expression, name, signature, span, others, note, missing)
         return None
     if rest < len(signature) and signature[rest].name not in bound:
@@ -137,15 +137,19 @@ def _report_count(
         takes = f"at least {counted(required - 1, 'argument')}"
     label = f"missing: {listed([f'`{one}`' for one in missing])}" if missing else "one too many"
     given = [argument.span for argument in expression.arguments]
-    help = "leave it out"
+    help = "remove it"
     edits: tuple[Edit, ...] = ()
     if missing:
+        seen = all(find(scope, one) is not None for one in missing)
+        if seen and all(argument.name is None for argument in expression.arguments):
+            text = ", ".join(missing) if not given else f", {', '.join(missing)}"
+            edits = (Edit(Span(span.source, span.start, span.start), text),)
         help = f"write `{name}({', '.join([*(shortened(one.text) for one in given), *missing])})`"
     elif span in given[1:]:
         edits = (Edit(Span(span.source, given[given.index(span) - 1].end, span.end), ""),)
     context.report.error(
         "E0307",
-        f"`{name}` takes {takes}, {len(expression.arguments)} given",
+        f"`{name}` takes {takes}, but got {len(expression.arguments)}",
         Label(span, label),
         *others,
         note=note,
@@ -175,8 +179,8 @@ def static_flag(context: Context, scope: Scope, name: str, written: ast.Expressi
     python = {"True": "`true`", "False": "`false`"}.get(written.span.text)
     context.report.error(
         "E0310",
-        f"`{name}` has to be `true` or `false`",
-        Label(written.span, "has to be known when compiling"),
+        f"`{name}` must be `true` or `false`",
+        Label(written.span, "must be known when compiling"),
         help=f"write {python}" if python else "",
         frame=scope.frame,
         edits=(Edit(written.span, python.strip("`")),) if python else (),
@@ -204,7 +208,7 @@ def _axis_number(context: Context, scope: Scope, name: str, written: ast.Express
     if number is None:
         context.report.error(
             "E0310",
-            f"`{name}` has to be a number that is known when compiling",
+            f"`{name}` must be a number that is known when compiling",
             Label(written.span, f"this is {describe(value.node.type)}"),
             help="write the number of the axis, `axis=0`, or several: `axis=[0, 1]`",
             frame=scope.frame,
@@ -229,7 +233,7 @@ def check_axes(
     seen: set[int] = set()
     for axis, part in zip(listed_axes, spans, strict=True):
         if not -type.rank <= axis < type.rank:
-            has = f"the axes 0 to {type.rank - 1}" if type.rank > 1 else "the axis 0 only" if type.rank else "no axes"
+            has = f"axes 0 to {type.rank - 1}" if type.rank > 1 else "axis 0 only" if type.rank else "no axes"
             counted_from_one = axis == type.rank > 0
             context.report.error(
                 "E0405",

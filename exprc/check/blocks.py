@@ -13,7 +13,7 @@ from exprc.check.report import counted, listed
 from exprc.check.scopes import Binding, Scope
 from exprc.check.values import POISON, Several, Value
 from exprc.check.walking import Result, not_built, single
-from exprc.diagnostics import Label
+from exprc.diagnostics import MOST_SHOWN, Edit, Label
 from exprc.syntax import ast
 
 
@@ -77,12 +77,22 @@ def is_by_entries(context: Context, scope: Scope, statement: ast.Definition) -> 
 
 def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name, assigned: bool = True) -> None:
     """A name that is defined again; `assigned` where that looks like an assignment."""
+    new = f"{name.text}_next" if assigned else f"{name.text}2"
+    edits: tuple[Edit, ...] = ()
+    if scope is context.globals and len(context.report.errors) < MOST_SHOWN:
+        from exprc.check.repairs import renaming
+
+        edits = renaming(context, name, new)
     context.report.error(
         "E0202",
         f"`{name.text}` is defined twice",
         Label(name.span, "defined again"),
-        Label(first.span, "first defined here"),
-        help=f"a definition is no assignment: choose another name, such as `{name.text}_next`" if assigned
-        else f"choose another name, such as `{name.text}2`",
+        Label(first.span, "defined here first"),
+        note="a definition is not an assignment: a name has one meaning in the whole file" if assigned else "",
+        help=(
+            f"give it another name, here and below: `{new}`" if edits else f"give it another name, such as `{new}`",
+            "or remove one of the two",
+        ),
         frame=scope.frame,
-    )  # fmt: skip
+        edits=edits,
+    )

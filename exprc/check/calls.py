@@ -111,8 +111,8 @@ def report_attribute(context: Context, scope: Scope, attribute: ast.Attribute, a
     context.report.error(
         "E0211",
         f"unknown attribute `.{attribute.name.text}`",
-        Label(attribute.name.span, "a value has no attribute of this name"),
-        note="values have no methods: operations are called with them" if advice.help.startswith("write") else "",
+        Label(attribute.name.span, "values have no such attribute"),
+        note="values have no methods; operations are functions" if advice.help.startswith("write") else "",
         help=advice.help,
         frame=scope.frame,
         edits=advice.edits,
@@ -141,7 +141,7 @@ def _report_not_a_function(
     elif one and rank == 0:
         help, edits = f"a product needs its `*`: `{text} * {factor}`", (Edit(start, " * "),)
     else:
-        help = f"an array is indexed with brackets: `{text}[{arguments}]`"
+        help = f"to index an array, use brackets: `{text}[{arguments}]`"
         edits = tuple(Edit(span, bracket) for span, bracket in zip(brackets, "[]", strict=True)) if arguments else ()
     context.report.error(
         "E0205",

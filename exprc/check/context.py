@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from exprc.check.model import Fact
 from exprc.check.report import Report
-from exprc.check.scopes import Binding, Region, Scope
+from exprc.check.scopes import Binding, Frame, Region, Scope
 from exprc.check.values import Value
 from exprc.ir.node import Node
 from exprc.ir.sizes import Size
 from exprc.ir.types import BOOL, Type
 from exprc.source import Span
+from exprc.syntax import ast
 
 
 class Later(NamedTuple):
@@ -40,13 +41,18 @@ class Context:
         "origins",
         "reached",
         "report",
+        "statements",
         "suggestions",
         "targets",
         "unknown",
         "uses",
+        "watched",
     )
 
-    def __init__(self, defined: dict[str, Later], targets: frozenset[str]) -> None:
+    def __init__(
+        self, statements: tuple[ast.Statement, ...], defined: dict[str, Later], targets: frozenset[str]
+    ) -> None:
+        self.statements = statements
         self.report = Report()
         self.globals = Scope(None, Region(), 0, set())
         self.defined = defined
@@ -60,6 +66,7 @@ class Context:
         self.unknown: set[str] = set()  # names that were reported
         self.uses: dict[str, set[str]] = {}  # for each name of the program the names that it uses
         self.reached: tuple[Node, set[Node]] | None = None  # a node and all that it depends on, for lints
+        self.watched: dict[Node, tuple[Span, Frame | None]] = {}  # where arguments with a domain were written
         self.suggestions = 0
         self.incomplete = False  # names may come from a file that was not read
 

@@ -93,7 +93,7 @@ def _report_no_size(context: Context, scope: Scope, written: ast.Expression, val
     is_declared = found is not None and found[0].role in ("input", "param")
     context.report.error(
         "E0310",
-        "size has to be known before the data",
+        "size must be known before the data",
         Label(written.span, f"this is {describe(node.type)}"),
         *([Label(found[0].span, f"declared as {found[0].role}")] if found else []),
         note="sizes are made of numbers and dims by `+ - * // min max`",

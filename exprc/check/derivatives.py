@@ -86,8 +86,8 @@ def _report_function(context: Context, scope: Scope, op: Op, name: ast.Name) -> 
         "E0206",
         f"`{op.name}` of a function",
         Label(name.span, "this has no value of its own"),
-        note="derivatives are taken of values, by names",
-        help=f"give the value of a call a name: `y = {name.text}(x)`, then `{op.name}(y, x)`",
+        note="derivatives are taken of values, with respect to names",
+        help=f"name the value of the call: `y = {name.text}(x)`, then `{op.name}(y, x)`",
         frame=scope.frame,
     )
 
@@ -128,10 +128,10 @@ def _report_expression(context: Context, scope: Scope, op: Op, written: ast.Expr
     )
     edits: tuple[Edit, ...] = ()
     if isinstance(written, ast.String) and find(scope, written.value) is not None:
-        help, edits = f"a name stands without quotes: `{written.value}`", (Edit(written.span, written.value),)
+        help, edits = f"write the name without quotes: `{written.value}`", (Edit(written.span, written.value),)
     context.report.error(
         "E0504",
-        f"`{op.name}` takes a name to differentiate by",
+        f"`{op.name}` needs a name to differentiate with respect to",
         Label(written.span, "this is no name of an input, a param or a definition"),
         help=help,
         frame=scope.frame,

@@ -83,9 +83,9 @@ def _misplaced(context: Context, scope: Scope, expression: ast.Expression) -> Va
     help = ""
     edits: tuple[Edit, ...] = ()
     if isinstance(expression, ast.String) and find(scope, expression.value) is not None:
-        help, edits = f"a name stands without quotes: `{expression.value}`", (Edit(expression.span, expression.value),)
+        help, edits = f"write the name without quotes: `{expression.value}`", (Edit(expression.span, expression.value),)
     elif isinstance(expression, ast.String) and expression.value.replace(".", "", 1).isdecimal():
-        help = f"a number stands without quotes: `{expression.value}`"
+        help = f"write the number without quotes: `{expression.value}`"
         edits = (Edit(expression.span, expression.value),)
     label = Label(expression.span, where)
     context.report.error("E0311", f"{what} is not a value", label, help=help, frame=scope.frame, edits=edits)
@@ -154,7 +154,7 @@ def _visit_attribute(context: Context, scope: Scope, expression: ast.Attribute) 
         wanted = expression.name
         advice = about_name(wanted)
         if advice is None and (wanted.text in CONSTANTS or is_operation(wanted.text)):
-            advice = Advice(f"operations have no prefix: `{wanted.text}`", (Edit(expression.span, wanted.text),))
+            advice = Advice(f"operations have no prefix: write `{wanted.text}`", (Edit(expression.span, wanted.text),))
         elif advice is not None and advice.edits:
             advice = Advice(advice.help, (Edit(expression.span, advice.edits[0].text),))
         report_unknown(context, scope, value, advice=advice)
@@ -174,7 +174,7 @@ def _attribute_advice(expression: ast.Attribute, value: Value) -> Advice:
     if not is_operation(name.text):
         return Advice()
     text = f"{name.text}({expression.value.span.text})"
-    return Advice(f"functions are called: `{shortened(text)}`", (Edit(expression.span, text),))
+    return Advice(f"call the function: `{shortened(text)}`", (Edit(expression.span, text),))
 
 
 def _visit_range(context: Context, scope: Scope, expression: ast.Range) -> Visit:

@@ -37,12 +37,12 @@ def fit_dtype(
     text = shortened(operand.span.text)
     context.report.error(
         "E0302",
-        f"{node.dtype} does not become {dtype} unasked",
+        f"{node.dtype} is not converted to {dtype} automatically",
         Label(operand.span, f"this is {describe(node.type)}"),
         *([declared] if declared is not None else []),
         note=f"{what} is {dtype}",
         help=f"count true as 1: `{dtype}({text})`" if node.dtype == BOOL
-        else f"cast it where the loss of precision is meant: `{dtype}({text})`",
+        else f"to accept the loss of precision, write `{dtype}({text})`",
         frame=scope.frame,
         edits=(Edit(operand.span, f"{dtype}({operand.span.text})"),),
     )  # fmt: skip

@@ -107,7 +107,7 @@ def _argument(
             f"{what} does not have the declared shape",
             Label(operand.span, f"this is {describe_value(operand.value)}"),
             place,
-            help=f"leave the type of `{parameter.name.text}` out to take any shape",
+            help=f"remove the type of `{parameter.name.text}` to take any shape",
             frame=scope.frame,
             edits=(Edit(Span(parameter.span.source, parameter.name.span.end, parameter.span.end), ""),),
         )

@@ -248,7 +248,7 @@ def _report_too_many(context: Context, scope: Scope, expression: ast.Index, node
         f"{counted(count, 'index', 'indices')} for an array with {has}",
         Label(whole, f"{counted(count, 'index', 'indices')} here"),
         *_owner_labels(scope, axis),
-        help=f"leave {'out what is too much' if kept else 'it out'}: `{shortened(written)}`",
+        help=f"remove {'what is too much' if kept else 'it'}: `{shortened(written)}`",
         frame=scope.frame,
         edits=(Edit(expression.span, written),),
     )

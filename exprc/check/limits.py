@@ -43,7 +43,7 @@ def refuse_calls(context: Context, name: str, span: Span) -> None:
                 BEYOND_LIMIT,
                 f"the program's functions are called more than {MOST_CALLS} times with different arguments",
                 (Label(span, f"`{name}` is called once more"),),
-                ("a function is expanded where it is called, and calls within calls multiply",),
+                ("a function is expanded at each call, and calls inside calls multiply",),
                 ("for a step that is repeated, write a `scan`",),
             )
         )

@@ -5,6 +5,7 @@ Owns the remarks about unused and hidden names, and the reach of params.  Must n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from exprc.check.context import Context
@@ -15,7 +16,7 @@ from exprc.check.report import counted, listed
 from exprc.check.scopes import Binding, Scope, find
 from exprc.check.values import UserFunction
 from exprc.diagnostics import Label
-from exprc.ir.node import toposort
+from exprc.ir.node import Node
 from exprc.ir.sizes import Size
 from exprc.syntax import ast
 
@@ -34,18 +35,23 @@ _RESERVED = frozenset(
 )  # fmt: skip
 _METHODS = frozenset(("keys", "set_num_threads"))
 
+
 def check_losses(
-    context: Context, definitions: list[Definition], declarations: list[Declaration], wrt: Sequence[str]
+    context: Context,
+    definitions: list[Definition],
+    declarations: list[Declaration],
+    order: list[Node],
+    wrt: Sequence[str],
 ) -> None:
     """Losses that no param reaches, functions that are never called, names that collide: mistakes all the same.
 
-    `wrt` names inputs by which losses are differentiated besides.
+    `order` has what losses and outputs are made of; `wrt` names inputs by which losses are differentiated besides.
     """
     params = [declaration for declaration in declarations if declaration.role == "param"]
     losses = [definition for definition in definitions if definition.role == "loss"]
     reached = {declaration.node for declaration in declarations if declaration in params or declaration.name in wrt}
-    for node in toposort([loss.node for loss in losses]):
-        if any(argument in reached for argument in node.args):
+    for node in order:
+        if not reached.isdisjoint(node.args):
             reached.add(node)
     for loss in losses:
         if loss.node not in reached:
@@ -62,8 +68,9 @@ def collect_lints(
     dims: list[Dim],
     declarations: list[Declaration],
     definitions: list[Definition],
+    order: list[Node],
 ) -> None:
-    """Remarks on a program without mistakes."""
+    """Remarks on a program without mistakes; `order` has what losses and outputs are made of."""
     for binding in context.globals.names.values():
         _lint_hidden(context, binding)
     results = [definition for definition in definitions if definition.role != "definition"]
@@ -83,9 +90,9 @@ def collect_lints(
             text = "never called" if binding.role == "function" else "no loss and no output depends on it"
             help = "write `_` for a result that is not wanted" if binding.name in taken_apart else ""
             context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text), help=help)
-    _lint_params(context, declarations, results)
+    _lint_params(context, declarations, results, order)
     _lint_dims(context, dims, declarations, used)
-    lint_domains(context, declarations, results)
+    lint_domains(context, declarations, order)
     context.report.lints.sort(key=lambda lint: lint.labels[0].span.start)
 
 
@@ -95,10 +102,10 @@ def _report_unreached(context: Context, loss: Definition, params: list[Declarati
     context.report.error(
         "E0502",
         f"no param reaches the loss `{loss.name}`",
-        Label(loss.span, "there is nothing to differentiate it by"),
+        Label(loss.span, "there is nothing to differentiate it with respect to"),
         note=f"the program declares {counted(len(names), 'param')}: {listed(shown)}" if names
         else "the program declares no param",
-        help=f"declare what is to be fitted as `param`, or write `output {loss.name} = …` for a value alone",
+        help=f"declare what you want to fit as `param`, or write `output {loss.name} = …` to only return the value",
     )  # fmt: skip
 
 
@@ -145,12 +152,14 @@ def _check_spellings(context: Context) -> None:
 
 def _lint_hidden(context: Context, binding: Binding) -> None:
     if is_taken(binding.name):
-        what = "constant" if binding.name in CONSTANTS else "operation"
-        context.report.lint(
-            "L0101",
-            f"`{binding.name}` hides the {what} of that name",
-            Label(binding.span, f"from here on `{binding.name}` is this {binding.role}"),
-        )
+        number = CONSTANTS.get(binding.name)
+        what = f"constant {_digits(number)}" if number is not None else "operation of that name"
+        text = f"from here on, `{binding.name}` is this {binding.role}"
+        context.report.lint("L0101", f"`{binding.name}` hides the {what}", Label(binding.span, text))
+
+
+def _digits(number: float) -> str:
+    return f"{str(number)[:5]}…" if math.isfinite(number) else str(number)
 
 
 def _used_names(context: Context, roots: Iterable[str]) -> set[str]:
@@ -164,9 +173,14 @@ def _used_names(context: Context, roots: Iterable[str]) -> set[str]:
     return used
 
 
-def _lint_params(context: Context, declarations: list[Declaration], results: list[Definition]) -> None:
+def _lint_params(
+    context: Context, declarations: list[Declaration], results: list[Definition], order: list[Node]
+) -> None:
     losses = [definition for definition in results if definition.role == "loss"]
-    reached = set(toposort([definition.node for definition in losses or results]))
+    reached = {definition.node for definition in losses or results}
+    for node in reversed(order):
+        if node in reached:
+            reached.update(node.args)
     for declaration in declarations:
         if declaration.role == "param" and declaration.node not in reached:
             text = "no loss depends on it" if losses else "no output depends on it"

@@ -56,7 +56,7 @@ def _lint_square(context: Context, place: Place, operands: list[Operand]) -> Non
     """A remark where [n, 1] meets [n]: the result has n * n entries, which is seldom meant."""
     for column in operands:
         shape = column.value.known.shape
-        if len(shape) != 2 or shape[1] != ONE or shape[0].constant is not None:
+        if len(shape) != 2 or shape[1] != ONE or shape[0].constant is not None or _is_column(column.expression):
             continue
         for row in operands:
             if row.value.known.shape == shape[:1] and isinstance(row.expression, (ast.Name, ast.Call, ast.Binary)):
@@ -67,9 +67,14 @@ def _lint_square(context: Context, place: Place, operands: list[Operand]) -> Non
                     Label(place.span),
                     Label(column.span, describe(column.value.known.type)),
                     Label(row.span, describe(row.value.known.type)),
-                    note="axes are lined up from the last, so that every entry meets every other",
+                    note="axes are matched from the last one, so every entry meets every other",
                     help=f"for entry by entry, write `{text}`",
                 )
+
+
+def _is_column(expression: ast.Node) -> bool:
+    """Whether it is written as a column, `x[:, None]`, so that the square is meant."""
+    return isinstance(expression, ast.Index) and any(isinstance(item, ast.NoneLiteral) for item in expression.items)
 
 
 def _same_shape(nodes: list[Node], shape: tuple[Size, ...]) -> bool:

@@ -24,9 +24,9 @@ ORDINALS = ("last", "last but one", "last but two", "last but three")
 def report_broadcast(context: Context, place: Place, left: Operand, right: Operand, axis: int) -> None:
     """Two shapes do not broadcast, since they differ at an axis that is counted from the end."""
     mine, theirs = left.value.known.shape[axis], right.value.known.shape[axis]
-    note = f"axes are lined up from the last: at the {_ordinal(axis)} axis {mine} meets {theirs}"
+    note = f"axes are matched from the last one: the {_ordinal(axis)} axis has sizes {mine} and {theirs}"
     if mine.constant is None or theirs.constant is None:
-        note += "; only a size that is written as 1 is repeated, a dim never is"
+        note += "; only a size written as 1 is repeated, never a dim"
     help, edits = _broadcast_advice(context, place, left, right, axis)
     context.report.error(
         "E0401",

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 
+from exprc.check.arguments import signature_text
 from exprc.check.context import Context
 from exprc.check.report import NOT_BUILT, listed
 from exprc.check.scopes import Scope, bring, find, visible_names
 from exprc.check.values import POISON, UserFunction, Value
 from exprc.check.vocabulary import Advice, about_name
-from exprc.diagnostics import Edit, Label
+from exprc.diagnostics import MOST_SHOWN, Edit, Label
 from exprc.ir.op import Op
 from exprc.ir.types import DTYPES
 from exprc.ops import TABLE
@@ -85,21 +86,38 @@ def report_unknown(
             f"{what} `{name.text}` refers to itself",
             Label(name.span, "used in its own definition"),
             *([Label(later.span, "defined here")] if later.span.start != name.span.start else []),
-            help="for a recurrence use `scan`",
+            help=_instead_of_itself(what, name.text),
             frame=scope.frame,
         )
     elif later is not None:
         context.report.error(
             "E0203",
             f"`{name.text}` is used before its definition",
-            Label(name.span, "not defined up to here"),
+            Label(name.span, "not defined yet"),
             Label(later.span, "defined here"),
             note="functions do not call each other in a circle" if scope.frame and later.form == "function" else "",
             help=f"move the definition of `{name.text}` above its first use",
             frame=scope.frame,
+            edits=_moving(context, name.text, scope.limit),
         )
     else:
         _report_unknown(context, scope, name, called, advice)
+
+
+def _instead_of_itself(what: str, name: str) -> tuple[str, ...]:
+    """The ways to write what a name that refers to itself may mean."""
+    scan = "if each step needs the one before, write a loop: `scan h = h0 over t in 1..n { ... }`"
+    if what == "function":
+        return scan, "if the number of steps is fixed and small, write them out one by one"
+    return f"if an earlier value is meant, define it under another name, such as `{name}0`", scan
+
+
+def _moving(context: Context, name: str, user: int) -> tuple[Edit, ...]:
+    if len(context.report.errors) >= MOST_SHOWN:
+        return ()
+    from exprc.check.repairs import moving
+
+    return moving(context, name, user)
 
 
 def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool, advice: Advice | None) -> None:
@@ -107,7 +125,7 @@ def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool
     advice = advice or about_name(name) or _meant(context, scope, name, called)
     meant = find(scope, advice.edits[0].text) if advice.help.startswith("did you mean") else None
     own = visible_names(scope)
-    note = ""
+    note = _described(advice) if called else ""
     if not advice.help and not called and 0 < len(own) <= MOST_LISTED:
         note = f"defined up to here: {listed([f'`{known}`' for known in own])}"
     for edit in advice.edits:
@@ -115,13 +133,19 @@ def _report_unknown(context: Context, scope: Scope, name: ast.Name, called: bool
     context.report.error(
         "E0204" if called else "E0201",
         f"unknown {what} `{name.text}`",
-        Label(name.span, "nothing is called so"),
+        Label(name.span, "nothing has this name"),
         *([Label(meant[0].span, f"`{meant[0].name}` is declared here")] if meant is not None else []),
         note=note,
         help=advice.help,
         frame=scope.frame,
         edits=advice.edits,
     )
+
+
+def _described(advice: Advice) -> str:
+    """What the operation that is offered computes."""
+    op = operation(advice.edits[0].text) if advice.help.startswith("did you mean") else None
+    return "" if op is None else f"`{signature_text(op.name, op.signature)}` is {op.doc}"
 
 
 def _meant(context: Context, scope: Scope, name: ast.Name, called: bool) -> Advice:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from exprc.check.arguments import Bound, bind_arguments, check_axes, static_axis, static_flag, visit_rest
 from exprc.check.context import Context, describe
 from exprc.check.declared import size_of
+from exprc.check.domains import watch
 from exprc.check.facts import require_at_most, require_entries
 from exprc.check.meeting import convert, elementwise, meeting_dtype, whole
 from exprc.check.mismatch import declaration_labels
@@ -53,7 +54,10 @@ def visit_operation(context: Context, scope: Scope, expression: ast.Call, op: Op
         return extreme
     place = Place(f"`{op.name}`", expression.function.span, scope)
     if op.kind == ELEMENTWISE:
-        return elementwise(context, place, op, passed.operands)
+        value = elementwise(context, place, op, passed.operands)
+        if value.node is not None:
+            watch(context, value.node, [operand.span for operand in passed.operands], scope.frame)
+        return value
     return _build(context, place, op, passed)
 
 

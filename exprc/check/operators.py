@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from exprc.check.context import Context, describe, describe_value
+from exprc.check.domains import watch
 from exprc.check.meeting import clashing_axis, elementwise, expect_numbers, expect_truth, meet_dtypes, whole
 from exprc.check.mismatch import report_broadcast, report_product
 from exprc.check.operands import Operand, Place
@@ -56,6 +57,20 @@ def binary(context: Context, scope: Scope, expression: ast.Binary, left: Value, 
     """`a + b` and its like."""
     if left.node is None or right.node is None:
         return POISON
+    value = _binary(context, scope, expression, left, right)
+    if expression.op in "/^" and value.node is not None and not _is_plain(expression):
+        watch(context, value.node, (expression.left.span, expression.right.span), scope.frame)
+    return value
+
+
+def _is_plain(expression: ast.Binary) -> bool:
+    """Whether any number can be taken: divided by a number, or raised to a whole one."""
+    right = expression.right
+    return isinstance(right, ast.Number) and (expression.op == "/" or not right.is_float)
+
+
+def _binary(context: Context, scope: Scope, expression: ast.Binary, left: Value, right: Value) -> Value:
+    assert left.node is not None and right.node is not None
     plain = _of_one_float_type(expression.op, left, right)
     if plain is not None:
         return plain
@@ -277,7 +292,7 @@ def _product(context: Context, place: Place, left: Operand, right: Operand) -> V
                 "E0404",
                 "`@` needs arrays",
                 Label(operand.span, f"this is {describe_value(operand.value)}"),
-                help="a number is multiplied with `*`",
+                help="write `*` to multiply by a number",
                 frame=place.scope.frame,
                 edits=(Edit(place.span, "*"),) if place.span.text == "@" else (),
             )

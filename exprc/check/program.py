@@ -53,19 +53,20 @@ class Parts(NamedTuple):
 
 def check_program(program: ast.Program, source: Source, options: Any = None) -> Model:
     """The model of a program.  UserError has every mistake; KnownLimit the forms that are not built yet."""
-    context = Context(_defined_names(program), derivative_names(program))
+    context = Context(program.statements, _defined_names(program), derivative_names(program))
     parts = Parts([], [], [])
     for order, statement in enumerate(program.statements, 1):
         context.globals.limit = order
         context.globals.uses, context.asked = set(), set()
         _HANDLERS[type(statement)](context, parts, statement, order)
-    check_losses(context, parts.definitions, parts.declarations, options.wrt if options else ())
+    nodes = toposort([definition.node for definition in parts.definitions if definition.role != "definition"])
+    check_losses(context, parts.definitions, parts.declarations, nodes, options.wrt if options else ())
     errors = sorted(context.report.errors, key=lambda error: error.labels[0].span.start)
     if any(error.code not in (NOT_BUILT, BEYOND_LIMIT) for error in errors):
         raise UserError(*errors)
     if errors:
         raise KnownLimit(*errors)
-    collect_lints(context, program, parts.dims, parts.declarations, parts.definitions)
+    collect_lints(context, program, parts.dims, parts.declarations, parts.definitions, nodes)
     return Model(
         doc=program.doc or "",
         dims=tuple(parts.dims),
@@ -171,7 +172,7 @@ def _check_param(context: Context, parts: Parts, statement: ast.ParamDecl, order
             "E0316",
             f"a param cannot be {type.dtype}",
             Label(statement.type.span, "params are f64 or f32"),
-            help="losses are differentiated by params; a number that is not, is an `input`",
+            help="losses are differentiated with respect to params; declare other numbers as `input`",
         )
     start = None
     if statement.start is not None and type is not None:
@@ -272,11 +273,12 @@ def _is_loss(context: Context, name: ast.Name, statement: ast.Definition, value:
     node = value.known
     if node.shape:
         text = shortened(statement.value.span.text)
+        both = (f"add up the entries: `sum({text})`", f"or average them: `mean({text})`")
         context.report.error(
             "E0501",
             f"loss `{name.text}` is not a scalar",
             Label(statement.value.span, f"this is {node.type}"),
-            help=f"add up its entries, `sum({text})`, or average them, `mean({text})`" if node.type.is_float else "",
+            help=both if node.type.is_float else "",
             edits=(Edit(statement.value.span, f"sum({statement.value.span.text})"),) if node.type.is_float else (),
         )
         return False

@@ -46,9 +46,10 @@ class Report:
         *others: Label,
         note: str | tuple[str, ...] = (),
         help: str | tuple[str, ...] = (),
+        frame: Frame | None = None,
     ) -> None:
-        """Add a remark on a program that compiles."""
-        labels = (primary, *(_aside(label) for label in others))
+        """Add a remark on a program that compiles; `frame` as of a mistake."""
+        labels = (primary, *(_aside(label) for label in others), *_call_labels(frame))
         self._add(self.lints, Diagnostic(code, message, labels, _texts(note), _texts(help), "lint"))
 
     def mark(self) -> int:

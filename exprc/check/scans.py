@@ -92,7 +92,7 @@ def _heads_agree(context: Context, scope: Scope, expression: ast.Scan) -> bool:
                 "E0202",
                 f"`{name.text}` is defined twice",
                 Label(name.span, "defined again"),
-                Label(seen[name.text].span, "first defined here"),
+                Label(seen[name.text].span, "defined here first"),
                 frame=scope.frame,
             )
             return False

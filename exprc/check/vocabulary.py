@@ -56,7 +56,7 @@ _FORMS = {
 _REMARKS = {
     **dict.fromkeys(("map", "vmap", "vectorize", "apply", "sapply"),
                     "operations act on whole arrays, entry by entry; a loop is a `scan`"),
-    **dict.fromkeys(("jit", "compile"), "leave it out: everything is compiled"),
+    **dict.fromkeys(("jit", "compile"), "remove it: everything is compiled"),
     **dict.fromkeys(("array", "asarray", "vector", "matrix", "tensor", "c"), "an array is `[a, b, c]`"),
     **dict.fromkeys(("value_and_grad", "hess"),
                     "values and derivatives are outputs of their own: `output g = grad(E, w)`"),
@@ -73,7 +73,7 @@ _VALUES = {
 }  # fmt: skip
 _NAME_REMARKS = {
     "end": "positions from the end are negative: `-1` is the last",
-    "T": "a transpose is written `X'` or `X.T`",
+    "T": "write `X'` or `X.T` for a transpose",
     "null": "there is no missing value; `nan` is a number that is none",
     "NULL": "there is no missing value; `nan` is a number that is none",
     "nil": "there is no missing value; `nan` is a number that is none",
@@ -106,16 +106,16 @@ def about_name(name: ast.Name) -> Advice | None:
         return Advice(f"write `{meant}`", (Edit(name.span, meant),))
     if "·" in name.text:
         product = name.text.replace("·", " * ")
-        return Advice(f"a product is written `{shortened(product)}`", (Edit(name.span, product),))
+        return Advice(f"write `{shortened(product)}` for a product", (Edit(name.span, product),))
     before = name.span.source.text[name.span.start - 1 : name.span.start]
     if name.text == "T" and before == "^":
         place = Span(name.span.source, name.span.start - 1, name.span.end)
-        return Advice("a transpose is written `X'` or `X.T`", (Edit(place, "'"),))
+        return Advice("write `X'` or `X.T` for a transpose", (Edit(place, "'"),))
     quotient = _LEIBNIZ.match(name.span.source.text, name.span.start)
     if quotient is not None and quotient.end(1) == name.span.end:
         text = f"grad({quotient[1][1:]}, {quotient[2][1:]})"
         place = Span(name.span.source, *quotient.span())
-        return Advice(f"a derivative is `{text}`", (Edit(place, text),))
+        return Advice(f"write `{text}` for a derivative", (Edit(place, text),))
     remark = _NAME_REMARKS.get(name.text)
     return None if remark is None else Advice(remark)
 
@@ -155,7 +155,7 @@ def about_prefix(call: ast.Call) -> Advice | None:
     meant = _OPERATIONS.get(name, name)
     if not is_operation(meant) and known is None:
         return None
-    return Advice(f"operations have no prefix: `{meant}`", (Edit(function.span, meant),))
+    return Advice(f"operations have no prefix: write `{meant}`", (Edit(function.span, meant),))
 
 
 def about_sizes(word: str, value: Value, written: ast.Expression, whole: Span) -> Advice:

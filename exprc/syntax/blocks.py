@@ -46,7 +46,7 @@ def function_body(tokens: Tokens, block: Block) -> ast.Block:
         results = tuple(last.values)
     elif isinstance(last, Next):
         note = "only the block of a `scan` has a next state"
-        tokens.report("E0120", "`next` in the block of a function", last.span, "", (note,), ("leave `next` out",))
+        tokens.report("E0120", "`next` in the block of a function", last.span, "", (note,), ("remove `next`",))
     else:
         _report_missing(tokens, block, "a function", "the last line of the block is the result")
     return ast.Block(statements, results, block.span)

@@ -33,7 +33,7 @@ def close_bracket(tokens: Tokens, index: int, brackets: list[OpenBracket]) -> No
         label = f"no `{CLOSING[kind]}` is open here"
         edits = (tokens.replacing(index, index, ""),)
         message = f"`{lexeme}` closes nothing"
-        tokens.report("E0103", message, tokens.span(index), label, (), ("leave it out",), edits=edits)
+        tokens.report("E0103", message, tokens.span(index), label, (), ("remove it",), edits=edits)
         tokens.kinds[index] = DROPPED
         tokens.spoiled.add(index)
     elif brackets[-1].kind == wanted:
@@ -104,7 +104,7 @@ def _report_unclosed(tokens: Tokens, opened: list[OpenBracket], others: tuple[La
     lexeme = tokens.lexemes[innermost.index]
     message = f"`{lexeme}` is never closed" if len(opened) == 1 else f"{len(opened)} brackets are never closed"
     further = tuple(Label(tokens.span(bracket.index), "and this", primary=False) for bracket in opened[1:3])
-    note = "inside `(` and `[` a statement goes on over the ends of lines"
+    note = "inside `(` and `[`, a statement continues on the next line"
     tokens.report(
         "E0102",
         message,

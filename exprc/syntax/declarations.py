@@ -130,7 +130,7 @@ def _missing_type(s: Situation) -> bool:
     if (s.kind not in (SEPARATOR, END) and (s.lexeme() != "=" and s.lexeme() not in TYPE_WORDS)) or s.previous != NAME:
         return False
     name, end = tokens.lexemes[place - 1], tokens.ends[place - 1]
-    note = "inputs and parameters come from outside, so their types are declared"
+    note = "values from outside need a declared type"
     names = tokens.written(s.statement_start() + 1, place - 1)
     text, edits = f"{names} : f64", (tokens.inserting(end, " : f64"),)
     if s.lexeme() in TYPE_WORDS:
@@ -145,7 +145,7 @@ def _missing_type(s: Situation) -> bool:
     elif behind in ("zeros", "ones") and tokens.lexemes[place + 2] == "(" and tokens.lexemes[stop - 1] == ")":
         sizes = tokens.written(place + 3, stop - 2)
         text, edits = f"{name} : f64[{sizes}] = {behind}", (tokens.inserting(end, f" : f64[{sizes}]"),)
-    help_ = (f"for instance `{declaring} {text}`",) if len(text) <= 60 else ()
+    help_ = (f"add a type, for instance `{declaring} {text}`",) if len(text) <= 60 else ()
     s.tokens.report("E0101", f"{declaring} without a type", s.span(), "`:` and a type expected here", (note,), help_,
                     edits=edits)  # fmt: skip
     return True
@@ -160,7 +160,7 @@ def _dim_with_type(s: Situation) -> bool:
     if s.lexeme() == ":":
         edits = (tokens.replacing(s.index, s.statement_end() - 1, ""),)
         tokens.report("E0101", "a type after `dim`", s.span(), "", ("sizes are whole numbers, i64 inside expressions",),
-                      ("leave it out: `dim n`",), edits=edits)  # fmt: skip
+                      ("remove it: `dim n`",), edits=edits)  # fmt: skip
         return True
     if s.lexeme() == "," and "=" in tokens.lexemes[s.statement_start() : s.index]:
         edits = (Edit(Span(tokens.source, tokens.starts[s.index], tokens.starts[s.index + 1]), "\ndim "),)
@@ -172,7 +172,7 @@ def _dim_with_type(s: Situation) -> bool:
     if close is not None and tokens.lexemes[s.index - 1] == "dim":
         edits = (tokens.replacing(s.index, s.index, ""), tokens.replacing(close, close, ""))
         tokens.report("E0101", "sizes in parentheses", s.span(), "", ("`dim n, d` declares sizes",),
-                      ("leave the parentheses out",), edits=edits)  # fmt: skip
+                      ("remove the parentheses",), edits=edits)  # fmt: skip
         return True
     if s.kind == NUMBER and tokens.lexemes[s.index - 1] == "dim":
         edits = (tokens.inserting(tokens.starts[s.index], "n = "),)
@@ -276,7 +276,7 @@ def _function_head(s: Situation) -> bool:
         return True
     if "->" in lexemes:
         arrow = tokens.lexemes.index("->", first)
-        note = "behind `->` stands the type of the result"
+        note = "the type of the result comes after `->`"
         help_, edits = "write `=` for the value itself", (tokens.replacing(arrow, arrow, "="),)
     elif s.lexeme() != ":" and s.kind not in VALUE_STARTS:
         return False
@@ -298,7 +298,7 @@ def _default_value(s: Situation) -> bool:
     if s.lexeme() != "=" or tokens.lexemes[first] != "fn" or s.nearest_bracket() != first + 2:
         return False
     note = "a call passes every argument"
-    tokens.report("E0101", "a default value of an argument", s.span(), "", (note,), ("leave it out",),
+    tokens.report("E0101", "a default value of an argument", s.span(), "", (note,), ("remove it",),
                   edits=(tokens.replacing(s.index, s.part_end() - 1, ""),))  # fmt: skip
     return True
 
@@ -325,7 +325,7 @@ def _typed_definition(s: Situation) -> bool:
     stop = s.statement_end()
     if "=" in s.tokens.lexemes[s.index : stop]:
         equal = s.tokens.lexemes.index("=", s.index, stop)
-        help_, edits = (f"leave the type out: `{name} = ...`",), (s.tokens.deleting(s.index, equal),)
+        help_, edits = (f"remove the type: `{name} = ...`",), (s.tokens.deleting(s.index, equal),)
     s.tokens.report("E0101", "a type without `input` or `param`", s.span(), "", (note,), help_, edits=edits)
     return True
 

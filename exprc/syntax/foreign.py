@@ -18,22 +18,29 @@ if TYPE_CHECKING:
 
 VALUE_STARTS = terminals("true false None if scan not") | {NAME, NUMBER, STRING}
 MOST_TOKENS = 200
+MOST_SHOWN_HEAD = 40
 
+_FUNCTION = "write `fn f(x) = ...`"
+_LOOPS = (
+    "to compute all entries at once, write the formula with whole arrays",
+    "to write an array by its entries, use an index: `y[i] = ...`; for a sum, `sum[i](...)`",
+    "if each step needs the one before, write `scan h = h0 over x in X { ... }`",
+)
 # words that start a statement elsewhere
 _WORDS = {
     **dict.fromkeys(("let", "var", "val", "const", "auto"), "a definition needs no word before it: `x = ...`"),
-    **dict.fromkeys(("def", "function", "func", "fun", "define"), "a function is declared with `fn f(x) = ...`"),
-    **dict.fromkeys(("include", "load", "open"), 'another file is taken in with `use "file.expr"`'),
-    **dict.fromkeys(("import", "from", "using"), "leave the line out: operations need no import"),
-    **dict.fromkeys(("for", "foreach", "loop"), "a loop is a `scan`; over indices write `x[i] = ...` or `sum[i](...)`"),
-    **dict.fromkeys(("return", "yield"), "leave it out: the last line of a block is its result"),
-    **dict.fromkeys(("elif", "elseif", "when", "unless"), "cases are one `if a then x else if b then y else z`"),
-    **dict.fromkeys(("data", "array", "tensor"), "data are declared with `input X : f64[n, d]`"),
-    **dict.fromkeys(("parameter", "parameters", "variable", "weight"), "parameters are declared as `param w : f64[d]`"),
-    **dict.fromkeys(("minimize", "minimise", "objective", "target"), "what is differentiated is `loss E = ...`"),
-    **dict.fromkeys(("maximize", "maximise"), "what is made small is `loss E = -(...)`"),
-    **dict.fromkeys(("size", "sizes", "dims", "shape"), "sizes are declared with `dim n, d`"),
-    **dict.fromkeys(("assert", "check", "assume"), "facts about sizes are stated with `require a == b`"),
+    **dict.fromkeys(("def", "function", "func", "fun", "define"), _FUNCTION),
+    **dict.fromkeys(("include", "load", "open"), 'to include another file, write `use "file.expr"`'),
+    **dict.fromkeys(("import", "from", "using"), "remove this line: operations need no import"),
+    **dict.fromkeys(("for", "foreach", "loop"), _LOOPS[0]),
+    **dict.fromkeys(("return", "yield"), "remove it: the last line of a block is its result"),
+    **dict.fromkeys(("elif", "elseif", "when", "unless"), "write one value: `if a then x else if b then y else z`"),
+    **dict.fromkeys(("data", "array", "tensor"), "declare data with `input X : f64[n, d]`"),
+    **dict.fromkeys(("parameter", "parameters", "variable", "weight"), "declare parameters with `param w : f64[d]`"),
+    **dict.fromkeys(("minimize", "minimise", "objective", "target"), "declare what is differentiated: `loss E = ...`"),
+    **dict.fromkeys(("maximize", "maximise"), "to maximise something, minimise its negative: `loss E = -(...)`"),
+    **dict.fromkeys(("size", "sizes", "dims", "shape"), "declare sizes with `dim n, d`"),
+    **dict.fromkeys(("assert", "check", "assume"), "state facts about sizes with `require a == b`"),
     **dict.fromkeys(("print", "show"), "`output x` returns a value; `exprc run` shows it"),
     **dict.fromkeys(
         ("class", "struct", "module"), "there are no such groups: a file is a model, `use` takes in another"
@@ -67,8 +74,15 @@ def _stan_block(s: Situation) -> bool:
     tokens, first = s.tokens, s.statement_start()
     if tokens.lexemes[first] not in _STAN_BLOCKS or "{" not in tokens.lexemes[first + 1 : first + 3]:
         return False
-    note = "`data` are declared with `input`, `parameters` with `param`, and the `model` is a `loss` or a `density`"
-    help_ = ("write for instance `input y : f64[n]`, `param mu : f64`, `loss E = ...`, without blocks",)
+    from exprc.syntax.stan import translated
+
+    note = "a program has no blocks: it declares data with `input` and parameters with `param`, each on its own line"
+    lines = translated(tokens.source.text)
+    declared = "\n".join(["replace the declarations by", *(f"  {line}" for line in lines)])
+    help_ = (
+        declared if lines else "declare data and parameters, for instance `input y : f64[n]`, `param mu : f64`",
+        "write the model as `loss E = ...`, its negative log density, or as `density lp = ...`",
+    )
     word = tokens.lexemes[first]
     tokens.hush(first)
     tokens.report("E0101", f"there is no block `{word}`", tokens.span(first), "this is Stan", (note,), help_)
@@ -124,12 +138,30 @@ def _word(s: Situation) -> bool:
         help_, edits = f"did you mean `{close}`?", (s.tokens.replacing(first, first, close),)
     assert help_ is not None
     if word == "return" and not s.in_block():
-        help_, edits = "a value is returned with `output p = ...`", (s.tokens.replacing(first, first, "output p ="),)
-    note = "a statement starts with one of the keywords, or with the name that it defines"
-    span = s.tokens.span(first)
-    message = f"`{word}` does not start a statement"
-    s.tokens.report("E0101", message, span, "not a keyword", (note,), (help_,), edits=edits)
+        help_, edits = "to return a value, write `output p = ...`", (s.tokens.replacing(first, first, "output p ="),)
+    helps: tuple[str, ...] = (help_,)
+    label, note = "not a keyword", "a statement starts with a keyword or with the name that it defines"
+    if word in ("for", "foreach", "loop"):
+        label, note = "a loop of statements", "a program is a set of formulas; statements are not repeated"
+        helps = _LOOPS
+    elif word in ("import", "from", "using"):
+        label, note = "not needed", "every file has all operations"
+    elif known == _FUNCTION:
+        label, note = f"`{word}` declares a function elsewhere", "a function is `fn f(x, y) = ...`, a formula in a name"
+        helps = (_function_help(s, first),)
+    s.tokens.report("E0101", f"`{word}` does not start a statement", s.tokens.span(first), label, (note,), helps,
+                    edits=edits)  # fmt: skip
     return True
+
+
+def _function_help(s: Situation, first: int) -> str:
+    """The head of the function that is meant, as far as it is written."""
+    lexemes, stop = s.tokens.lexemes, s.statement_end()
+    if lexemes[first + 2 : first + 3] == ["("] and ")" in lexemes[first:stop]:
+        head = s.tokens.written(first + 1, lexemes.index(")", first))
+        if len(head) <= MOST_SHOWN_HEAD and ":" not in head:
+            return f"write `fn {head} = ...`"
+    return _FUNCTION
 
 
 def _word_edits(s: Situation, first: int) -> tuple[Edit, ...]:
@@ -163,7 +195,7 @@ def _type_first(s: Situation) -> bool:
         dtype = {"int": "i64", "integer": "i64"}.get(tokens.lexemes[first], "f64")
         dtype = tokens.lexemes[first] if tokens.lexemes[first] in ("f32", "i32", "i64", "bool") else dtype
         sizes = written[len(tokens.lexemes[first]) :].strip()
-        note = "the type stands behind the name"
+        note = "the type comes after the name"
         fitted = f"`param {name} : {dtype}{sizes}` for what is fitted"
         other = f"`dim {name}` for a size" if dtype[0] == "i" else fitted
         help_ = f"write `input {name} : {dtype}{sizes}` for data, {other}"
@@ -182,7 +214,7 @@ def _start_word(s: Situation) -> bool:
         return False
     edits = (s.tokens.replacing(place, place, "="),)
     s.tokens.report("E0101", f"`{s.tokens.lexemes[place]}` before a start value", s.tokens.span(place), "",
-                    ("the start value of a param stands behind `=`",), ("write `=`",), edits=edits)  # fmt: skip
+                    ("the start value of a param comes after `=`",), ("write `=`",), edits=edits)  # fmt: skip
     return True
 
 
@@ -218,7 +250,7 @@ def _lambda(s: Situation) -> bool:
         is_definition = is_definition and start == first + 2 and tokens.lexemes[last] == ":"
     else:
         return False
-    note = "functions have names; they are declared, and then called"
+    note = "a function is declared with a name and then called"
     help_: tuple[str, ...]
     edits: tuple[Edit, ...]
     if is_definition:

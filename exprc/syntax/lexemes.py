@@ -118,7 +118,7 @@ def report_operator(tokens: Tokens, index: int) -> None:
     first = line_start(tokens, index)
     edits: tuple[Edit, ...] = (Edit(span, meant),)
     if lexeme == "!" and after_value:
-        help_, edits = "a factorial is `exp(lgamma(n + 1))`", ()
+        help_, edits = "write a factorial as `exp(lgamma(n + 1))`", ()
     elif lexeme == "!":
         edits = (Edit(span, "not " if tokens.starts[index + 1] == span.end else "not"),)
     elif lexeme == "=>" and tokens.lexemes[first] == "fn":
@@ -156,7 +156,7 @@ def _report_bars(tokens: Tokens, index: int) -> None:
         span = span.to(tokens.span(close))
         tokens.spoiled.add(close)
     message = f"{'an absolute value' if lexeme == '|' else 'a norm'} between bars"
-    note = "bars would not tell where they open and where they close"
+    note = "opening and closing bars look the same, so bars are not used"
     tokens.report("E0106", message, span, "", (note,), (help_,), edits=edits)
 
 
@@ -199,24 +199,29 @@ def _report_number(tokens: Tokens, lexeme: str, span: Span) -> None:
         edits: tuple[Edit, ...] = ()
         if len(digits) < 300:
             real = f"{float(digits):g}".replace("e+", "e")
-            help_, edits = (f"a real number of this size is `{real}`",), (Edit(span, real),)
+            help_, edits = (f"write a float of this size as `{real}`",), (Edit(span, real),)
         message = "integer does not fit into 64 bits"
         tokens.report("E0105", message, span, f"{len(digits)} digits", (note,), help_, edits=edits)
         return
     reason, meant = _about_number(lexeme)
-    label = "too large" if "largest" in reason else "malformed"
+    label = "too large" if "largest" in reason else _missing_digit(lexeme)
     help_ = (f"write `{_shortened(meant)}`",) if meant else ()
     edits = (Edit(span, meant),) if meant else ()
     tokens.report("E0104", f"`{shown}` is not a number", span, label, (reason,), help_, edits=edits)
+
+
+def _missing_digit(lexeme: str) -> str:
+    side = "before" if lexeme[0] == "." else "after" if lexeme[-1] == "." else ""
+    return f"no digit {side} the point" if side else "malformed"
 
 
 def _about_number(lexeme: str) -> tuple[str, str]:
     """Why it is none, and what to write in its place, or nothing."""
     body = lexeme.lower()
     if body.endswith(".") and body[:-1].isdecimal():
-        return "a digit stands on both sides of the point, since `0..n` is a range", f"{lexeme}0"
+        return "a number has a digit on each side of its point, because `0..n` is a range", f"{lexeme}0"
     if body.startswith("."):
-        return "a digit stands on both sides of the point, since `0..n` is a range", f"0{lexeme}"
+        return "a number has a digit on each side of its point, because `0..n` is a range", f"0{lexeme}"
     if body[:2] in ("0x", "0b", "0o"):
         return "numbers are decimal", _decimal(body)
     if _bad_underscore(lexeme):
@@ -231,7 +236,7 @@ def _about_number(lexeme: str) -> tuple[str, str]:
         return "the exponent has no digits", f"{head}0"
     if "." in body and not body.split(".", 1)[1][:1].isdecimal():
         whole, rest = lexeme.split(".", 1)
-        return "a digit stands on both sides of the point", f"{whole}.0{rest}" if rest[:1] in "eE" else ""
+        return "a number has a digit on each side of its point", f"{whole}.0{rest}" if rest[:1] in "eE" else ""
     if body.replace(".", "").replace("e", "").replace("+", "").replace("-", "").isdecimal():
         return "the largest f64 is 1.7976931348623157e308; infinity is `inf`", ""
     return _about_tail(lexeme)
@@ -244,7 +249,7 @@ def _about_tail(lexeme: str) -> tuple[str, str]:
     if tail.lower() in ("f", "l", "u", "ul", "ll"):
         return "a number has no suffix for its dtype; one in f32 is `f32(...)`", number
     if tail[:1] in "dD" and tail[1:].isdecimal():
-        return "the exponent stands behind `e`", f"{number}e{tail[1:]}"
+        return "the exponent comes after `e`", f"{number}e{tail[1:]}"
     product = f"{number} * {tail.lstrip(chr(0xB7))}"
     if tail == "j":
         return "there are no complex numbers, and a product needs its `*`", product
@@ -279,7 +284,7 @@ def _report_string(tokens: Tokens, lexeme: str, span: Span) -> None:
         return
     place = _bad_escape(lexeme)
     where = Span(span.source, span.start + place, span.start + place + 2)
-    note = 'after a backslash stand `\\`, `"`, `n` or `t`'
+    note = 'after a backslash comes `\\`, `"`, `n` or `t`'
     escape = lexeme[place : place + 2]
     edits = (tokens.inserting(where.start, "\\"),)
     help_ = ("for a backslash write `\\\\`",)
@@ -322,10 +327,10 @@ def _report_character(tokens: Tokens, lexeme: str, span: Span) -> None:
 _CHARACTER_HELP = {
     "\u2207": ("a derivative is `grad(E, w)`",),
     "\u2202": ("a derivative is `grad(E, w)`",),
-    "~": ("a distribution is written out: `loss E = -sum(...)` or `density lp = sum(...)` of its log density",),
+    "~": ("write the log density out: `loss E = -sum(...)` or `density lp = sum(...)`",),
     "\\": ("formulas are plain text: `\\frac{a}{b}` is `a / b`, `\\exp` is `exp`",),
-    "$": ("leave it out: names hold letters, digits and `_`",),
-    "`": ("leave it out",),
+    "$": ("remove it: names hold letters, digits and `_`",),
+    "`": ("remove it",),
 }
 _PAIRS = {"\u201c": "\u201d", "\u2018": "\u2019"}
 
@@ -355,7 +360,7 @@ def _report_raised(tokens: Tokens, lexeme: str, place: int, span: Span) -> None:
     if table is _RAISED:
         edits: tuple[Edit, ...]
         power = digits if digits.isalnum() else f"({digits})"
-        note, help_ = "it would read as part of the name, not as a power", f"a power is written `{name}^{power}`"
+        note, help_ = "a raised digit would be part of the name, not a power", f"write `{name}^{power}` for a power"
         edits = (Edit(where, f"^{power}"),)
     else:
         note, help_ = "names hold letters, digits and `_`", f"write `{name}{digits}` or `{name}[{digits}]`"

@@ -220,7 +220,7 @@ def _report_line_start(tokens: Tokens, index: int, previous: int) -> None:
     elif lexeme == "-" == tokens.lexemes[index + 1] and tokens.ends[index] == tokens.starts[index + 1]:
         helps, edits = ["a comment starts with `#`"], (tokens.replacing(index, index + 1, "#"),)
     elif lexeme == "@" and tokens.lexemes[index + 2] in ("\n", ""):
-        helps, edits = ["leave the line out: everything is compiled"], (tokens.replacing(index, index + 1, ""),)
+        helps, edits = ["remove this line: everything is compiled"], (tokens.replacing(index, index + 1, ""),)
     span = tokens.span(index)
     kind = "a binary operator" if tokens.kinds[index] in BINARY else f"`{lexeme}`"
     label = f"`{lexeme}` has nothing before it"

@@ -29,8 +29,10 @@ def parse(source: Source) -> Program:
     program = _run(tokens)
     report_stray_binders(tokens)
     if tokens.diagnostics or program is None:
+        from exprc.syntax.repeated import merged
+
         found = sorted(tokens.diagnostics, key=lambda diagnostic: diagnostic.labels[0].span.start)
-        raise UserError(*found[:MOST_SHOWN])
+        raise UserError(*merged(found[:MOST_SHOWN]))
     return program
 
 

@@ -13,6 +13,7 @@ from exprc.syntax import ast
 from exprc.syntax.choices import find_choice_slip
 from exprc.syntax.declarations import find_declaration_slip
 from exprc.syntax.foreign import VALUE_STARTS, find_foreign
+from exprc.syntax.renamed import renaming
 from exprc.syntax.situation import Situation
 from exprc.syntax.tables import LITERALS
 from exprc.syntax.tokens import (
@@ -55,7 +56,7 @@ def _declaration_in_block(s: Situation) -> bool:
     if block is None:
         return False
     opened = Label(s.tokens.span(block), "this block is open", False)
-    note = "blocks hold definitions only; declarations stand outside"
+    note = "a block holds definitions only; declarations go outside"
     help_ = (f"move the `{s.lexeme()}` in front of the statement that has the block",)
     s.tokens.report("E0101", f"`{s.lexeme()}` inside a block", s.span(), "", (note,), help_, (opened,))
     return True
@@ -86,8 +87,10 @@ def _keyword_as_name(s: Situation) -> bool:
         return True
     s.tokens.keywords_told.add(lexeme)
     note = "keywords are reserved; names of operations are not"
+    renamed = renaming(s.tokens, lexeme, f"{lexeme}_")
     help_ = (f"choose another name, for instance `{lexeme}_`",)
-    s.tokens.report("E0108", f"keyword `{lexeme}` used as a name", s.tokens.span(place), "a keyword", (note,), help_)
+    s.tokens.report("E0108", f"keyword `{lexeme}` used as a name", s.tokens.span(place), "a keyword", (note,), help_,
+                    edits=renamed)  # fmt: skip
     return True
 
 
@@ -161,7 +164,7 @@ def _tuple(s: Situation) -> bool:
     note = "there are no tuples; a list of entries is an array, `[a, b]`"
     close = s.closing(start)
     lone = close is not None and s.tokens.lexemes[start - 1] == "(" and s.tokens.lexemes[close + 1] == ")"
-    help_ = "leave these parentheses out: arguments are separated by commas" if lone else "write `[ ]` for a list"
+    help_ = "remove these parentheses: arguments are separated by commas" if lone else "write `[ ]` for a list"
     edits: tuple[Edit, ...] = ()
     if close is not None:
         left, right = ("", "") if lone else ("[", "]")
@@ -212,7 +215,7 @@ def _lines_apart(s: Situation) -> tuple[Edit, ...]:
 def _unary_plus(s: Situation) -> bool:
     if s.lexeme() != "+" or not s.wants_value:
         return False
-    note, help_ = "only `-` has a form with one value", "leave it out"
+    note, help_ = "only `-` has a form with one value", "remove it"
     edits: tuple[Edit, ...] = (s.tokens.replacing(s.index, s.index, ""),)
     is_last = s.index + 1 >= s.statement_end() or s.tokens.lexemes[s.index + 1] in KEYWORDS
     if s.tokens.lexemes[s.index - 1] == "+" and is_last:
@@ -227,7 +230,7 @@ def _single_quotes(s: Situation) -> bool:
     if s.lexeme() != "'" or not (s.wants_value or STRING in s.expected):
         return False
     note = "`'` is the transpose of the value before it"
-    help_ = ('strings stand in double quotes: `"..."`',)
+    help_ = ('put strings in double quotes: `"..."`',)
     place, close = s.index, s.index + 1
     while s.tokens.kinds[close] not in (SEPARATOR, END) and s.tokens.lexemes[close] != "'":
         close += 1
@@ -261,7 +264,7 @@ def _braces_as_value(s: Situation) -> bool:
     edits: tuple[Edit, ...] = ()
     close = s.closing(s.index)
     if is_body:
-        help_ = "a block stands directly behind the head: `fn f(x) { ... }`"
+        help_ = "write the block directly after the head: `fn f(x) { ... }`"
         edits = (s.tokens.deleting(s.index - 1, s.index),) if s.tokens.lexemes[s.index - 1] == "=" else ()
     elif close is not None and SEPARATOR not in s.tokens.kinds[s.index : close]:
         edits = (s.tokens.replacing(s.index, s.index, "("), s.tokens.replacing(close, close, ")"))
@@ -276,8 +279,8 @@ def _adjacent_values(s: Situation) -> bool:
     if s.nearest() in ("if", "then", "scan", "over"):
         return False
     bracket = s.nearest_bracket()
-    notes = ("an operator stands between two values",)
-    help_: tuple[str, ...] = ("a product is written with `*`",)
+    notes = ("two values need an operator between them",)
+    help_: tuple[str, ...] = ("write `*` for a product",)
     edits: tuple[Edit, ...] = (s.insert_before(" *"),)
     others: tuple[Label, ...] = ()
     if bracket is not None:
@@ -301,7 +304,7 @@ def _report_docstring(s: Situation) -> None:
     tokens, stop = s.tokens, s.statement_end()
     is_whole = stop == s.index + 2 and tokens.lexemes[stop - 1] == '""'
     edits = (tokens.replacing(s.index - 1, stop - 1, f"## {s.lexeme()[1:-1]}"),) if is_whole else ()
-    message, help_ = "a string that documents", ("documentation stands behind `##`",)
+    message, help_ = "a string that documents", ("write documentation after `##`",)
     tokens.report("E0116", message, tokens.span(s.index - 1).to(s.span()), "", (), help_, edits=edits)
 
 
@@ -309,7 +312,7 @@ def _next_elsewhere(s: Situation) -> bool:
     """`next w` outside of a block, `emit` without `next`."""
     if s.lexeme() not in ("next", "emit"):
         return False
-    note, help_ = "`next a, b emit y, z` ends the block of a scan", ("leave it out",)
+    note, help_ = "`next a, b emit y, z` ends the block of a scan", ("remove it",)
     edits: tuple[Edit, ...] = ()
     if s.lexeme() == "next" and s.is_statement_start() and not s.in_block():
         message = "`next` outside of a scan"
@@ -329,7 +332,7 @@ def _doubled_operator(s: Situation) -> bool:
     edits = (s.tokens.replacing(s.index, s.index, ""),)
     note = f"`{s.tokens.lexemes[s.index - 1]}` stands between two values"
     message = f"`{s.lexeme()}` directly after `{s.tokens.lexemes[s.index - 1]}`"
-    s.tokens.report("E0101", message, s.span(), "", (note,), ("leave one of the two out",), edits=edits)
+    s.tokens.report("E0101", message, s.span(), "", (note,), ("remove one of the two",), edits=edits)
     return True
 
 
@@ -338,7 +341,7 @@ def _doubled_comma(s: Situation) -> bool:
         return False
     edits = (s.tokens.replacing(s.index, s.index, ""),)
     s.tokens.report("E0101", "`,` without a value before it", s.span(), "", ("after a comma the list goes on",),
-                    ("leave it out",), edits=edits)  # fmt: skip
+                    ("remove it",), edits=edits)  # fmt: skip
     return True
 
 
@@ -368,12 +371,12 @@ def _empty_list(s: Situation) -> bool:
 def _range_as_value(s: Situation) -> bool:
     if s.lexeme() != ".." or not s.after_value:
         return False
-    note = "a range stands in `sum[i in 0..n](...)`, in the head of a scan, and in the domain of an input"
+    note = "a range belongs in `sum[i in 0..n](...)`, in the head of a scan, and in the domain of an input"
     help_ = "the array 0, 1, ... is `iota(n)`"
     bracket = s.nearest_bracket()
     if bracket and s.nearest() == "=" and s.tokens.kinds[bracket - 1] == NAME:
         called = s.tokens.lexemes[bracket - 1]
-        help_ = f"an index stands in brackets of its own: `{called}[i in 0..n](...)`"
+        help_ = f"write the index in brackets of its own: `{called}[i in 0..n](...)`"
     s.tokens.report("E0101", "a range is not a value", s.span(), "", (note,), (help_,))
     return True
 
@@ -381,7 +384,7 @@ def _range_as_value(s: Situation) -> bool:
 def _in_expression(s: Situation) -> bool:
     if s.lexeme() != "in" or not s.after_value:
         return False
-    note = "`in` stands in `sum[i in 0..n](...)`, in the head of a scan, and in the domain of an input"
+    note = "`in` belongs in `sum[i in 0..n](...)`, in the head of a scan, and in the domain of an input"
     s.tokens.report("E0101", "`in` inside an expression", s.span(), "", (note,), ("there is no test for membership",))
     return True
 

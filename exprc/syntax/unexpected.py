@@ -40,16 +40,16 @@ _FORMS = {
     "emit": "`next a, b emit y, z` ends the block of a scan",
     "in": "`in` is followed by what is run over, or by a range `0..n`",
     "..": "a range is `0..n`, its end not included",
-    "<-": "the new value stands behind `<-`",
-    "->": "the types of the results stand between `->` and the body",
+    "<-": "the new value comes after `<-`",
+    "->": "the types of the results come between `->` and the body",
     ":": "a type is `f64`, or with its sizes `f64[n, d]`",
-    "=": "a value stands on the right of `=`",
+    "=": "`=` needs a value on its right",
     "{": "a block holds definitions and, in its last line, the results",
     "[": "`[ ]` holds a list separated by commas: entries, sizes or indices",
     "(": "`( )` holds one value, or the arguments of a call separated by commas",
-    ".": "after the point stands a name, or `T` for the transpose",
+    ".": "after the point comes a name, or `T` for the transpose",
     ",": "after a comma the list goes on",
-    "not": "`not` stands before a condition",
+    "not": "`not` comes before a condition",
 }
 _BRACKETS = frozenset(LITERALS[text] for text in "([{")
 _LBRACE, _RBRACE = LITERALS["{"], LITERALS["}"]
