@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,32 @@ from exprc import driver
 from exprc.source import Source
 
 _numbers = itertools.count()
+
+
+class Work(NamedTuple):
+    """What was done, counted: the same on every machine, whatever else that does."""
+
+    calls: int
+    letters: int  # of the texts that were returned
+
+
+def work_of(action: Callable[[], Any]) -> tuple[Any, Work]:
+    """The action's result, and the work that it took: the functions that were called, in Python and in C."""
+    calls = letters = 0
+
+    def count(frame: object, event: str, value: Any) -> None:
+        nonlocal calls, letters
+        calls += 1
+        text = value if isinstance(value, str) else getattr(value, "text", None) if event == "return" else None
+        letters += len(text) if isinstance(text, str) else 0
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        result = action()
+    finally:
+        sys.setprofile(before)
+    return result, Work(calls, letters)
 
 
 def build(text: str, folder: Path, **options: Any) -> ModuleType:

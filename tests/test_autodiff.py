@@ -344,10 +344,6 @@ def never(shape: tuple[Size, ...]) -> Node:
     return ops.lt(ops.iota(shape), 0) if shape else ops.lt(ops.size(N), 0)
 
 
-def whole_rows(condition: Node) -> Node:
-    return ops.spread(ops.all_(condition, 1), condition, (1,))
-
-
 def reset_scan(s0: Node, x: Node) -> Node:
     """States that become NaN, forgotten by the last step."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from exprc.cli.session import Session
 
 Captured = pytest.CaptureFixture[str]
 MODEL = "dim n\ninput x : f64[n]\nparam w : f64\nloss E = sum((x - w)^2)\n"
-PATIENCE = 60.0  # far more than any test takes: a hang fails
 
 
 @pytest.fixture(autouse=True)
@@ -92,9 +90,7 @@ def test_work_that_takes_too_long_is_ended(
     work: Callable[[], object], stage: str, monkeypatch: pytest.MonkeyPatch, capfd: Captured
 ) -> None:
     replaced(monkeypatch, stage, work)
-    start = time.monotonic()
     assert run(["build", "model.expr", "-o", "out", "--max-time", "0.5"]) == 3
-    assert time.monotonic() - start < PATIENCE
     error = capfd.readouterr().err
     assert error.startswith("error[E0604]: the work took more than the 0.5 s that `--max-time` allows\n")
     assert f"it was in the stage `{stage}`" in error

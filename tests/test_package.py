@@ -93,21 +93,6 @@ def test_sizes_in_python_mean_what_they_mean(size, values) -> None:  # type: ign
     assert eval(renamed, {"rows": n, "columns": d, "_least": min, "_most": max}) == size.evaluate({"n": n, "d": d})
 
 
-def test_sizes_in_c_mean_what_they_mean(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    compiler = shutil.which("cc")
-    if not compiler:
-        pytest.skip("no C compiler")
-    points = [(n, d) for n in (1, 4, 7, 13) for d in (1, 2, 5)]
-    body = "".join(f'printf("%lld\\n", (long long)({sizes.to_c(size)}));' for size in SIZES)
-    calls = "".join(f"show({n}, {d});" for n, d in points)
-    source = "#include <stdio.h>\n#include <stdint.h>\n"
-    source += f"static void show(int64_t n, int64_t d) {{ (void)n; (void)d; {body} }}\nint main(void) {{ {calls} }}\n"
-    (tmp_path / "sizes.c").write_text(source)
-    subprocess.run([compiler, "-o", tmp_path / "sizes", tmp_path / "sizes.c"], check=True)
-    printed = subprocess.run([tmp_path / "sizes"], check=True, capture_output=True, text=True).stdout.split()
-    assert [int(word) for word in printed] == [s.evaluate({"n": n, "d": d}) for n, d in points for s in SIZES]
-
-
 def test_sizes_nest_deeper_than_python_recurses() -> None:
     size = N
     for _ in range(300):

@@ -1,7 +1,7 @@
 """What is called otherwise elsewhere: names of NumPy, SciPy, JAX, PyTorch, Stan, MATLAB and R, and ours for them.
 
 Owns the tables and the rewriting of a call by them.  Knows operations by their names only in these tables; whether one
-exists is asked of the table of operations.
+exists is asked of the table of operations.  Forms that cannot be parsed are `exprc.syntax.foreign`'s.
 """
 
 from __future__ import annotations

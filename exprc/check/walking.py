@@ -6,7 +6,7 @@ its own; `exprc.check.expressions` runs visitors on a stack, so that nothing rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TypeAlias
 
 from exprc.check.context import Context
@@ -18,7 +18,6 @@ from exprc.syntax import ast
 
 Result: TypeAlias = Value | Several
 Visit: TypeAlias = Generator[tuple[ast.Expression, Scope], Result, Result]
-Visitor: TypeAlias = Callable[[Context, Scope, ast.Expression], Visit]
 Asking: TypeAlias = Generator[tuple[ast.Expression, Scope], Result, Value]
 AskingSeveral: TypeAlias = Generator[tuple[ast.Expression, Scope], Result, list[Value]]
 

@@ -1,4 +1,8 @@
-"""Programs from files and from standard input.  Owns what can go wrong before there is any text."""
+"""Programs from files and from standard input, and what commands write into a file that the user names.
+
+Owns what can go wrong before there is any text, and that a file is written whole or not at all.  The files of a build,
+which replace only their own kind, are `exprc.package.write`'s.
+"""
 
 from __future__ import annotations
 

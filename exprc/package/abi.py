@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from exprc.lower.module import LIBRARY_FUNCTIONS
 from exprc.package.interface import Callable, GradientEntry, Interface, Result
 from exprc.package.names import c_name, c_part
 
@@ -76,7 +77,7 @@ def exported_symbols(interface: Interface) -> tuple[str, ...]:
     """Everything that the library shows to the world, sorted."""
     prefix = c_part(interface.name)
     functions = c_functions(interface)
-    library = [f"{prefix}_{name}" for name in ("status", "set_num_threads", "build_id", "abi_hash", "cpu")]
+    library = [f"{prefix}_{name}" for name in LIBRARY_FUNCTIONS]
     return tuple(sorted([*library, *(f.symbol for f in functions), *(f.workspace_symbol for f in functions)]))
 
 

@@ -13,11 +13,12 @@ import sys
 from keyword import iskeyword
 
 from exprc.diagnostics import Diagnostic, UserError
+from exprc.lower.module import LIBRARY_FUNCTIONS
 
 LONGEST_MODEL_NAME = 240
 MODULE_METHODS = frozenset(("set_num_threads",))
 GRADIENT_METHODS = frozenset(("keys",))  # `**gradient` calls it
-LIBRARY_FUNCTIONS = frozenset(("status", "build_id", "abi_hash", "abi_ok", "set_num_threads", "fault", "cpu"))
+TAKEN_FUNCTIONS = frozenset((*LIBRARY_FUNCTIONS, "abi_ok", "fault"))  # the library's own, and names of the header
 
 _C_WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -88,7 +89,7 @@ def symbols(model: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     A callable whose functions would have the name of another function of the library gets `_` at its end.
     """
     prefix = c_part(model)
-    taken = {f"{prefix}_{name}" for name in LIBRARY_FUNCTIONS}
+    taken = {f"{prefix}_{name}" for name in TAKEN_FUNCTIONS}
     found: list[tuple[str, str]] = []
     for name in names:
         value = f"{prefix}_{c_part(name)}"
@@ -97,11 +98,6 @@ def symbols(model: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         taken.update(_family(value))
         found.append((value, f"{value}_value_and_grad"))
     return tuple(found)
-
-
-def library_symbol(model: str, function: str) -> str:
-    """The symbol of one of `LIBRARY_FUNCTIONS`."""
-    return f"{c_part(model)}_{function}"
 
 
 def _looks_like_macro(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Sizes as source text of the output languages.  Owns how `//`, `min` and `max` of sizes are spelt there."""
+"""Sizes as source text of the module.  Owns how `//`, `min` and `max` of sizes are spelt there."""
 
 from __future__ import annotations
 
@@ -17,18 +17,6 @@ def to_python(size: Size, names: Mapping[str, str] | None = None, functions: tup
         if kind == "floordiv":
             return f"(({left}) // ({right}))"
         return f"{functions[0] if kind == 'min' else functions[1]}({left}, {right})"
-
-    return _render(size, names or {}, spell)
-
-
-def to_c(size: Size, names: Mapping[str, str] | None = None) -> str:
-    """A C expression of type int64_t over the dims; `//` rounds towards minus infinity as in the language."""
-
-    def spell(kind: str, left: str, right: str) -> str:
-        if kind == "floordiv":
-            a, b = f"({left})", f"({right})"
-            return f"({a} / {b} - ({a} % {b} != 0 && ({a} % {b} < 0) != ({b} < 0)))"
-        return f"(({left}) {'<' if kind == 'min' else '>'} ({right}) ? ({left}) : ({right}))"
 
     return _render(size, names or {}, spell)
 

@@ -1,7 +1,7 @@
 """Slips that are right elsewhere: statements and forms of Python, Stan, MATLAB and C, with what is written here.
 
 Each function looks at a `Situation`, and if it is the slip that it knows, reports it and returns True.  Owns no form of
-the language itself.
+the language itself.  Names that mean something else here, or nothing, are `exprc.check.vocabulary`'s.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VALUE_STARTS = terminals("true false None if scan not") | {NAME, NUMBER, STRING}
-MOST_TOKENS = 200
 MOST_SHOWN_HEAD = 40
 
 _FUNCTION = "write `fn f(x) = ...`"
