@@ -78,7 +78,7 @@ def _already(option: str, reason: str) -> Diagnostic:
 
 
 def _unknown(code: str, option: str, name: str, known: list[str], what: str) -> Diagnostic:
-    near = nearest(name, known)
+    near = nearest(name, known) or next((one for one in known if one in name), None)
     more = [f"{len(known) - 8} more"] if len(known) > 8 else []
     listed = ", ".join([f"`{one}`" for one in known[:8]] + more) or "none"
     hint = (f"did you mean `{near}`?",) if near else ()

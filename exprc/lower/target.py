@@ -129,13 +129,14 @@ def known_triple(text: str) -> str:
     found = _canonical(text)
     if found:
         return found
-    near = nearest(text, TRIPLES)
+    spellings = {one: one for one in TRIPLES} | {one.replace("-unknown", ""): one for one in TRIPLES}
+    near = nearest(text, spellings)
     raise UserError(
         Diagnostic(
             "E0603",
             f"there is no target `{text}`",
             notes=(f"known are cpu (this machine), {', '.join(TRIPLES)}",),
-            help=(f"did you mean `{near}`?",) if near else (),
+            help=(f"did you mean `{spellings[near]}`?",) if near else (),
         )
     )
 

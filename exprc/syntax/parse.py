@@ -10,7 +10,8 @@ from exprc.diagnostics import MOST_SHOWN, UserError
 from exprc.source import Source, Span
 from exprc.syntax.ast import Name, Program
 from exprc.syntax.automaton import ACTIONS, GOTOS, NAME_LEFT, NUMBER_LEFT, SETTLED, STATEMENTS
-from exprc.syntax.build import BUILDERS, report_stray_binders
+from exprc.syntax.build import BUILDERS
+from exprc.syntax.expressions import report_stray_binders
 from exprc.syntax.lexing import tokenize
 from exprc.syntax.tables import GROWN, LITERALS, PASSED, RULES, STARTED
 from exprc.syntax.tokens import END, NAME, NUMBER, SEPARATOR, Tokens
