@@ -120,6 +120,17 @@ def test_an_array_in_two_files(folder: Path, capsys: Captured) -> None:
     assert "`--data x=FILE` says which" in run_text(text, capsys, "run", "--data", "a.csv", "b.npz")[2]
 
 
+@pytest.mark.parametrize("command", [["run"], ["check", "--grad"]])
+def test_no_option_of_a_call_is_advised_for_a_file(command: list[str], folder: Path, capsys: Captured) -> None:
+    np.savez("a.npz", w=np.full(2, 0.1))
+    text = "dim n\nparam w : f32[n]\nloss E = sum(w^2)\n"
+    code, _, error = run_text(text, capsys, *command, "--data", "a.npz")
+    assert code == 1
+    assert "takes f32\n" in error
+    assert "allow_downcast" not in error
+    assert "= help: save the array with the declared dtype" in error
+
+
 def test_a_table_that_is_not_utf_8(folder: Path, capsys: Captured) -> None:
     Path("x.csv").write_bytes("x\n1\n".encode("utf-16"))
     _, _, error = run_text("input x : f64\noutput y = x\n", capsys, "run", "--data", "x.csv")
@@ -207,3 +218,11 @@ def test_flat_tells_all_that_it_needs(tmp_path: Path) -> None:
         _ = model.E.bind(x=[1], y=[2]).flat
     flat = model.E.bind(x=[1], y=[2], h=2, c=3, copy=True).flat
     assert repr(flat) == f"<{model.__name__}.E.bind(...).flat of V, size 6>"
+
+
+def test_floats_for_integers_come_with_a_way_out(tmp_path: Path) -> None:
+    model = build("input k : i64[2]\noutput y = 2 * k\n", tmp_path)
+    for given in (np.array([1.0, 2.0]), [1.0, 2.0]):
+        with pytest.raises(TypeError, match=r"takes i64; numpy\.asarray\(k, 'int64'\) converts whole numbers"):
+            model.y(k=given)
+    np.testing.assert_array_equal(model.y(k=np.asarray([1.0, 2.0], "int64")), [2, 4])

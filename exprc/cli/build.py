@@ -10,8 +10,8 @@ import click
 
 from exprc.cli.files import STANDARD_INPUT, load_program, undisturbed
 from exprc.cli.options import (
+    FOLDER,
     HELP_NAMES,
-    FolderPath,
     common_options,
     file_argument,
     limit_options,
@@ -34,7 +34,7 @@ FORMS_NOT_BUILT = ("ptx",)
 
 @click.command("build", context_settings=HELP_NAMES)
 @file_argument
-@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=FolderPath(),
+@click.option("-o", "--out", "out_dir", default=".", metavar="DIR", type=FOLDER,
               help="Where to write; by default this folder.")  # fmt: skip
 @common_options
 @click.option(

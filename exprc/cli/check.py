@@ -11,6 +11,7 @@ import click
 from exprc.cli.files import load_program
 from exprc.cli.options import (
     HELP_NAMES,
+    PATH,
     common_options,
     file_argument,
     limit_options,
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 @click.command("check", context_settings=HELP_NAMES)
 @file_argument
-@click.argument("more_data", nargs=-1, metavar="", type=click.Path())
+@click.argument("more_data", nargs=-1, metavar="", type=PATH)
 @common_options
 @click.option("--rewrites", is_flag=True, help="List each rewrite: where, before, after, why.")
 @click.option("--grad", "gradients", is_flag=True, help="Hold the derivatives against differences.")
-@click.option("--data", multiple=True, metavar="FILE...", type=click.Path(),
+@click.option("--data", multiple=True, metavar="FILE...", type=PATH,
               help="Data for --grad; by default small random arrays.")  # fmt: skip
 @click.option("--target", default="cpu", metavar="TARGET", help="Check for this target: cpu or ptx.")
 @rewrite_options

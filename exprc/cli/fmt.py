@@ -8,14 +8,14 @@ import sys
 import click
 
 from exprc.cli.files import STANDARD_INPUT, load_program, read_bytes, write_whole
-from exprc.cli.options import HELP_NAMES, message_form_option
+from exprc.cli.options import HELP_NAMES, PATH, message_form_option
 from exprc.cli.session import say, say_file, session
 from exprc.cli.text import safe
 from exprc.diagnostics import EXIT_USER, Diagnostic, UserError
 
 
 @click.command("fmt", context_settings=HELP_NAMES)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=PATH)
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 where a file is not in canonical form.")
 @message_form_option
 @click.pass_context

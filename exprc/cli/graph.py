@@ -11,6 +11,7 @@ import click
 from exprc.cli.files import STANDARD_INPUT, load_program, write_whole
 from exprc.cli.options import (
     HELP_NAMES,
+    PATH,
     common_options,
     file_argument,
     limit_options,
@@ -28,7 +29,7 @@ SUBJECTS, FORMS = ("model", "derivative", "kernels"), ("svg", "dot")
 
 @click.command("graph", context_settings=HELP_NAMES)
 @file_argument
-@click.option("-o", "--out", metavar="FILE", type=click.Path(), required=True,
+@click.option("-o", "--out", metavar="FILE", type=PATH, required=True,
               help="The picture, .svg or .dot; - is the screen.")  # fmt: skip
 @click.option("--of", "subject", type=click.Choice(SUBJECTS), default=SUBJECTS[0],
               help="What to draw: the model as it is written (the default), its derivative, its kernels.")  # fmt: skip

@@ -23,20 +23,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
-class FolderPath(click.Path):
-    """A folder that need not be there: a shell completes folders, what is in the way is told by who writes."""
+class AsWritten(click.Path):
+    """A path that a shell completes; what is wrong with it is told by who opens it."""
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Folders."""
-        from click.shell_completion import CompletionItem
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as it was written."""
+        return value
 
-        return [CompletionItem(incomplete, type="dir")]
 
+PATH, FOLDER = AsWritten(), AsWritten(file_okay=False)
 
 
 def file_argument(function: Function) -> Function:
     """FILE, a program, `-` being standard input."""
-    return click.argument("file", metavar="FILE", type=click.Path())(function)
+    return click.argument("file", metavar="FILE", type=PATH)(function)
 
 
 def message_form_option(function: Function) -> Function:

@@ -11,6 +11,7 @@ import click
 from exprc.cli.files import load_program
 from exprc.cli.options import (
     HELP_NAMES,
+    PATH,
     common_options,
     file_argument,
     limit_options,
@@ -28,15 +29,15 @@ FORMS = (".npz", ".json", ".csv")
 
 @click.command("run", context_settings=HELP_NAMES)
 @file_argument
-@click.argument("more_data", nargs=-1, metavar="", type=click.Path())
-@click.option("--data", multiple=True, metavar="FILE...", type=click.Path(),
+@click.argument("more_data", nargs=-1, metavar="", type=PATH)
+@click.option("--data", multiple=True, metavar="FILE...", type=PATH,
               help="Arrays by name: .npz, .npy, .csv; NAME=FILE gives the array a name, NAME=0.5 is a number. "
                    "May be repeated.")  # fmt: skip
 @common_options
 @click.option("--grad", "gradients", is_flag=True, help="Also the gradient of each loss.")
 @names_option("--show-value", "values", metavar="NAMES", help="Also these definitions.")
 @names_option("--only", metavar="NAMES", help="Only these losses and outputs.")
-@click.option("-o", "--out", metavar="FILE", type=click.Path(),
+@click.option("-o", "--out", metavar="FILE", type=PATH,
               help="Write the results to this .npz, .json or .csv file.")  # fmt: skip
 @rewrite_options
 @limit_options

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import Diagnostic, UserError
-from exprc.driver.evaluation import MODULE, array_for, function_of, loaded, shape_in
+from exprc.driver.evaluation import MODULE, array_for, function_of, loaded, of_data, shape_in
 from exprc.driver.options import Given, Options
 from exprc.driver.pipeline import run_stages
 from exprc.driver.requests import refuse_wrong_loss
@@ -69,6 +69,7 @@ def _point(
 
     function = function_of(module, callable_)
     reason = "there are no sizes for which its requirements hold"
+    advice: tuple[str, ...] = ()
     for number, sizes in enumerate(_sizes(interface, callable_) if data is None else [{}]):
         for kind in range(5):
             random = numpy.random.default_rng((number, kind))
@@ -78,13 +79,13 @@ def _point(
             try:
                 value, gradients = function.value_and_grad(**_named(interface, point), **given)
             except FAULTS as problem:
-                reason = str(problem)
+                reason, advice = of_data(problem)
                 continue
             if numpy.isfinite(value) and all(numpy.isfinite(g).all() for g in gradients):
                 return point, given
-            reason = f"it is {value}" if not numpy.isfinite(value) else "its gradient is not finite"
+            reason, advice = f"it is {value}" if not numpy.isfinite(value) else "its gradient is not finite", ()
     where = "the data" if data is not None else "random data"
-    help = ("give data for which it is defined with `--data`",) if data is None else ()
+    help = ("give data for which it is defined with `--data`",) if data is None else advice
     raise UserError(Diagnostic("E0709", f"`{callable_.name}` has no value on {where}: {reason}", help=help))
 
 

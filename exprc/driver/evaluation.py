@@ -53,8 +53,15 @@ def evaluate(source: Source, options: Options, data: Given) -> RunReport:
                 else:
                     results[callable_.name] = function(**given)
             except (TypeError, ValueError, OverflowError, ArithmeticError, IndexError) as problem:
-                raise UserError(Diagnostic("E0709", str(problem).removeprefix(f"{MODULE}."))) from None
+                text, help = of_data(problem)
+                raise UserError(Diagnostic("E0709", text, help=help)) from None
     return RunReport(results, tuple(_misspelt(interface, needed, data)))
+
+
+def of_data(problem: Exception) -> tuple[str, tuple[str, ...]]:
+    """What the module says of an argument, and help where that comes from a file: no option of a call helps there."""
+    text, option, _ = str(problem).removeprefix(f"{MODULE}.").partition("; allow_downcast")
+    return text, ("save the array with the declared dtype, which NumPy's `astype` gives it",) if option else ()
 
 
 @contextmanager
