@@ -54,6 +54,40 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+HOSTILE = {
+    "escape": b"input x : f64\noutput y = x\x1b]0;title\x07 + 1\n",
+    "no UTF-8": b"input x : f64\noutput y = \xff\xfe\n",
+    "null": b"input x : f64\0\n",
+    "reversed": "output y = 1 \u202e + q\n".encode(),
+    "separator": "output y = q\u2028 + \u2029r\n".encode(),
+    "surrogate": b"output y = \xed\xa0\x80\n",
+    "quotes": b'output y = q + "a\\"</script>]]>\n',
+    "beyond the basic plane": "output y = \U0001d54f + \U0001f600\n".encode(),
+    "marks": "output y = q\u0301\u0301 + 1\n".encode(),
+    "carriage returns": b"output y = q\r + \r\n",
+    "many": b"output y = " + b"(" * 5000,
+    "a long line": b"output y = q" + b" + q" * 20_000 + b"\n",
+}
+
+
+@needs_pipeline
+@pytest.mark.parametrize("command", ["check", "grad", "build"])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_json_for_hostile_programs(
+    text: bytes, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One object a line, lines that every reader splits alike, bounded length, and nothing that a terminal obeys."""
+    monkeypatch.chdir(tmp_path)
+    Path("model.expr").write_bytes(text)
+    assert run([command, "model.expr", "--error-format", "json"]) in (0, 1, 3)
+    written = capfd.readouterr().err
+    assert written.isascii() and written.replace("\n", "").isprintable()
+    assert len(written) < 100_000
+    for line in written.splitlines():
+        told = json.loads(line)
+        assert set(told) >= {"code", "message", "severity"}
+
+
 def run_commands(
     example: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> tuple[int, list[str]]:

@@ -282,6 +282,31 @@ def test_the_command_writes_a_picture(what: str, model: str, capsys: Captured) -
     assert sorted(os.listdir()) == ["g.DOT", "g.svg", "model.expr"]
 
 
+STRANGE = (
+    "</script><script>alert(1)</script>", "</title></svg><script/>", "]]> <![CDATA[ -->", "\"/><a href='javascript:0'>",
+    "&lt;b onload=x&gt; &#0; &x;", "\u2028 \u2029 \ufeff", "\x1b[31m\x07\x9b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
+def test_pictures_of_programs_with_strange_texts(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every doc and in the name of the file."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / (text.replace("/", "_") + ".expr")
+    file.write_text(
+        f"## {text}\n\ndim n  ## {text}\ninput x : f64[n]  ## {text}\nparam __proto__ : f64  ## {text}\n"
+        f"constructor = x * __proto__  ## {text}\nloss ﬁ = sum(constructor^2)  ## {text}\n"
+    )
+    for what in SECTIONS:
+        named = ["--name", "m"] if what == KERNELS else []
+        assert run(["graph", str(file), "-o", "g.svg", "--of", what, *named]) == 0
+        root = ElementTree.parse("g.svg").getroot()
+        assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {"svg", "g", "rect", "text", "path", "title", "style"}
+        names = {name for element in root.iter() for name in element.attrib}
+        assert not [name for name in names if name.startswith("on") or "href" in name]
+        assert not set(Path("g.svg").read_text()) & set("\x1b\u2028\u2029\ufeff\u202e")
+
+
 def test_the_same_program_gives_the_same_picture(model: str) -> None:
     pictures = set()
     for seed in ("1", "2"):

@@ -120,11 +120,11 @@ def _fields(interface: Interface, callable_: Callable) -> list[tuple[str, str]]:
 
 def _extra_arguments(interface: Interface, callable_: Callable) -> tuple[str, ...]:
     """Arguments on which the callable does not depend, but from which a dim can be read that it needs by name."""
-    needed = keyword_dims(interface, callable_)
+    needed, own = keyword_dims(interface, callable_), frozenset(callable_.arguments)
     return tuple(
         argument.python_name
         for argument in interface.arguments
-        if argument.name not in callable_.arguments and any(size.symbol in needed for size in argument.shape)
+        if argument.name not in own and any(size.symbol in needed for size in argument.shape)
     )
 
 
