@@ -333,6 +333,7 @@ def _lost_digits(names: list[str], raw: list[Reference], final: list[Reference],
                 one.is_known
                 & np.isfinite(two.tolerance)
                 & (one.value != 0)
+                & (one.value != two.value)  # the same bits: a kink is nearby
                 & ~(two.tolerance <= WORSE * (one.tolerance + 1e-12 * np.abs(one.value)))
             )
         if one.value.dtype.kind == "f" and np.any(lost):
