@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import support
+from lower_support import Fault
 from test_module_calls import DTYPES, RANKS, SHAPE, every_dtype_and_rank, sample
 
 from exprc import driver
@@ -313,18 +314,6 @@ def test_a_header_of_another_build_is_noticed(tmp_path: Path) -> None:
     assert compiled(tmp_path, text, "model") == "1"
     build("dim d, n\nparam w : f64[n, d]\nloss E = sum(w)\n", tmp_path)
     assert run(tmp_path / "main") == "0"
-
-
-class Fault(ctypes.Structure):
-    """As in the header."""
-
-    _fields_ = (
-        ("code", ctypes.c_int32),
-        ("line", ctypes.c_int32),
-        ("index", ctypes.c_int64),
-        ("bound", ctypes.c_int64),
-        ("name", ctypes.c_char * 48),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ import pytest
 from exprc.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS, MEMORY = 20, 1 << 30  # far more than any case takes: what hangs or grows is ended
+SECONDS, MEMORY = 10, 1 << 30
 X = "input x : f64\n"
 USER, USAGE, LIMIT, PIPE = 1, 2, 3, 141
 
@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 
 
 def exprc(*arguments: str, folder: Path, shell: str = "", **environment: str) -> Ended:
-    """`exprc` in a process that gets 20 s of processor and 1 GB; `shell` redirects its streams."""
+    """`exprc` in a process that gets 10 s of processor and 1 GB; `shell` redirects its streams."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))

@@ -16,7 +16,6 @@ from exprc.check.meeting import convert
 from exprc.check.names import CONSTANTS, INCREMENT, LAST, SET, is_later, operation, report_later, report_unknown
 from exprc.check.operands import Operand, Place
 from exprc.check.operations import visit_operation
-from exprc.check.parts import visit_part
 from exprc.check.report import shortened
 from exprc.check.scans import last_state
 from exprc.check.scopes import Scope, find
@@ -54,6 +53,8 @@ def visit_call(context: Context, scope: Scope, expression: ast.Call) -> Visit:
         elif name.text == LAST:
             return (yield from _visit_last(context, scope, expression))
         elif name.text in (SET, INCREMENT):
+            from exprc.check.parts import visit_part
+
             return (yield from visit_part(context, scope, expression, name.text))
         elif (op := operation(name.text)) is not None:
             if op.kind == DERIVATIVE:

@@ -18,7 +18,6 @@ from exprc.check.meeting import convert, elementwise, meeting_dtype, whole
 from exprc.check.mismatch import declaration_labels
 from exprc.check.operands import Operand, Place
 from exprc.check.operators import is_small
-from exprc.check.refusals import report_refusal
 from exprc.check.report import quoted, shortened
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
@@ -173,6 +172,8 @@ def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
     try:
         node = op.build(**fields)
     except TypeRuleError as refusal:
+        from exprc.check.refusals import report_refusal
+
         report_refusal(context, place, op, operands, refusal)
         return POISON
     indexing = [(p, operand) for p, operand in zip(_arrays(op), operands) if _may_index(p, operand)]

@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from exprc.cli.stages import stage_of_thread
-
 PATIENCE = 1.0
 INTERVAL = 0.2
 ERASE = "\r\x1b[K"
@@ -35,6 +33,8 @@ def _write(what: str, worker: int, done: threading.Event) -> None:
     start = time.perf_counter()
     if done.wait(PATIENCE):
         return
+    from exprc.cli.stages import stage_of_thread
+
     while not done.wait(INTERVAL):
         seconds = time.perf_counter() - start
         sys.stderr.write(f"{ERASE}{what}: {stage_of_thread(worker) or 'working'}, {seconds:.1f} s")

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from exprc.package.imports import import_library, text_stub
 from exprc.package.objects import COFF, ELF, MACH_O, Format
 
 # What the libraries of each system may expect from the process that loads them, by who has it.
@@ -81,6 +80,8 @@ def files_for(format_: Format, job: Job) -> dict[str, bytes]:
     """What the linkers of a format read besides the objects."""
     if format_.name == ELF:
         return {"symbols": _version_script(job.exported).encode("ascii")}
+    from exprc.package.imports import import_library, text_stub
+
     if format_.name == MACH_O:
         return {"system.tbd": text_stub(job.architecture, sorted(ALLOWED_UNDEFINED[MACH_O]))}
     return {"system.lib": import_library(job.architecture, _WINDOWS_LIBRARIES)}
