@@ -61,6 +61,8 @@ class Op:
     `index_map(attributes, argument_type, result_type)` is the `IndexMap` of a view.
     `fault(node)` is the `Condition` (see `exprc.ir.fault`) of an elementwise operation that gives its only argument as
     it is, provided that this holds.
+    `least` is the bound below which a real argument is outside of the domain.
+    `reach(node, known)` is what values go through as those of the arguments do (see `exprc.ir.reach`).
     `combine` names the scalar instruction of a reduction, `identity(dtype)` its neutral element.
     `routine(...)` describes an opaque operation as kernel statements (see `exprc.schedule.kernel`).
     """
@@ -90,6 +92,8 @@ class Op:
     latex: str = ""
     laws: frozenset[str] = frozenset()
     domain: tuple[tuple[float, float], ...] = ()
+    least: float | None = None
+    reach: Callable[..., Any] | None = None
     example: str = ""
     cost: int = 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node, make
 from exprc.ir.op import ELEMENTWISE, Op, TypeRuleError
 from exprc.ir.types import DTYPES, FLOATS, INTEGERS, NUMPY_NAMES, Type
@@ -38,18 +39,21 @@ add = elementwise(
     partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, 1)),
     infix="+", precedence=SUM, latex="#1 + #2", domain=_PAIR, laws=frozenset(("commutative", "associative", "zero")),
     example="input x : f64; output r = x + 1",
+    reach=reach.of_sum,
 )  # fmt: skip
 sub = elementwise(
     "sub", "the difference", XY, "number", numpy=numpy_function("subtract"), program=instruction("sub"),
     partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, -1)),
     infix="-", precedence=SUM, latex="#1 - #2", domain=_PAIR, laws=frozenset(("anticommutative",)),
     example="input x : f64; output r = x - 1",
+    reach=reach.of_difference,
 )  # fmt: skip
 mul = elementwise(
     "mul", "the product", XY, "number", numpy=numpy_function("multiply"), program=instruction("mul"),
     partials=lambda out, x, y: (y, x),
     infix="*", precedence=PRODUCT, latex=r"#1 \cdot #2", domain=_PAIR,
     laws=frozenset(("commutative", "associative", "one")), example="input x : f64; output r = 2 * x",
+    reach=reach.of_product,
 )  # fmt: skip
 div: Builder = elementwise(
     "div", "the quotient, of integers too as a float", XY, "float",
@@ -57,6 +61,7 @@ div: Builder = elementwise(
     partials=lambda out, x, y: (div(1, y), neg(div(out, y))),
     infix="/", precedence=PRODUCT, latex=r"\frac{#1}{#2}", domain=((-3.0, 3.0), (0.3, 3.0)), cost=4,
     example="input x : f64; output r = x / 2",
+    reach=reach.of_quotient,
 )  # fmt: skip
 floor_divide = elementwise(
     "floor_divide", "the quotient rounded down", XY, "number",
@@ -75,6 +80,7 @@ neg: Builder = elementwise(
     partials=lambda out, x: (constant_like(out, -1),),
     infix="-", precedence=NEGATION, latex="-#1", domain=_ONE, laws=frozenset(("odd", "involution", "decreasing")),
     example="input x : f64; output r = -x",
+    reach=reach.of_negative,
 )  # fmt: skip
 
 
@@ -91,6 +97,7 @@ abs_ = elementwise(
     numpy=numpy_function("absolute"), program=instruction("abs"), partials=lambda out, x: (sign(x),),
     latex=r"\left|#1\right|", domain=_ONE, laws=frozenset(("even", "idempotent", "nonnegative")),
     example="input x : f64; output r = abs(x)",
+    reach=reach.of_absolute,
 )  # fmt: skip
 
 
@@ -107,6 +114,7 @@ minimum = elementwise(
     partials=lambda out, x, y: (_shares(lt(x, y), eq(x, y), out), _shares(lt(y, x), eq(x, y), out)),
     latex=r"\min\left(#1, #2\right)", domain=_PAIR, laws=frozenset(("commutative", "associative", "idempotent")),
     example="input x : f64; output r = minimum(x, 1)",
+    reach=reach.smaller,
 )  # fmt: skip
 maximum = elementwise(
     "maximum", "the larger one; equal ones share the derivative", XY, "number",
@@ -114,6 +122,7 @@ maximum = elementwise(
     partials=lambda out, x, y: (_shares(gt(x, y), eq(x, y), out), _shares(gt(y, x), eq(x, y), out)),
     latex=r"\max\left(#1, #2\right)", domain=_PAIR, laws=frozenset(("commutative", "associative", "idempotent")),
     example="input x : f64; output r = maximum(x, 0)",
+    reach=reach.larger,
 )  # fmt: skip
 
 
@@ -162,6 +171,7 @@ CAST = register(
         "cast", ELEMENTWISE, "the value in another dtype", _cast_rule, numpy=_cast_meaning, program=_cast_program,
         dtype_rule="cast", jvp=_cast_tangent, transpose=_cast_cotangent, domain=_ONE, latex="#1",
         example="input x : f64; output r = f32(x)",
+        reach=reach.of_first,
     )
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node, make
 from exprc.ir.op import COMPOSITE, Op, Parameter, TypeRuleError
 from exprc.ir.sizes import Size, as_size, product
@@ -271,12 +272,14 @@ def _log_sigmoid_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
 MEAN = register(
     Op("mean", COMPOSITE, "the mean of the entries", _reducing("mean"), signature=REDUCTION, build=mean,
        expand=_mean_expand, jvp=_mean_tangent, latex=r"\operatorname{mean}\left(#1\right)",
-       example="input x : f64[3]; output r = mean(x)")
+       example="input x : f64[3]; output r = mean(x)",
+       reach=reach.of_total)
 )  # fmt: skip
 LOGSUMEXP = register(
     Op("logsumexp", COMPOSITE, "log(sum(exp(x))) without overflow", _reducing("logsumexp"), signature=REDUCTION,
        build=logsumexp, expand=_logsumexp_expand, jvp=_logsumexp_tangent,
-       latex=r"\operatorname{logsumexp}\left(#1\right)", cost=24, example="input x : f64[3]; output r = logsumexp(x)")
+       latex=r"\operatorname{logsumexp}\left(#1\right)", cost=24, example="input x : f64[3]; output r = logsumexp(x)",
+       reach=reach.of_extreme_entry)
 )  # fmt: skip
 NORM = register(
     Op("norm", COMPOSITE, "sqrt(sum(x^2)); its derivative at 0 is 0", _reducing("norm"), signature=REDUCTION,

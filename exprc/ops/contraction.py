@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node, make
 from exprc.ir.op import CONTRACT, Op, TypeRuleError
 from exprc.ir.sizes import ONE, Size
@@ -105,7 +106,8 @@ def _transpose(node: Node, cotangent: Node, index: int) -> Node:
 CONTRACT_OP = register(
     Op("contract", CONTRACT, "sums of products along shared axes", _rule, numpy=_meaning, transpose=_transpose,
        signature=XY, build=matmul, infix="@", precedence=PRODUCT, latex="#1 #2", cost=2,
-       example="input X : f64[2, 3]; input w : f64[3]; output r = X @ w")
+       example="input X : f64[2, 3]; input w : f64[3]; output r = X @ w",
+       reach=reach.of_contraction)
 )  # fmt: skip
 
 spelling("outer", "all products of the entries of two vectors, a matrix", XY, outer,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node, make
 from exprc.ir.op import DERIVATIVE, ELEMENTWISE, Op, TypeRuleError
 from exprc.ir.types import Type
@@ -98,11 +99,13 @@ STOP_GRADIENT = register(
     Op("stop_gradient", ELEMENTWISE, "the value, constant for derivatives", _identity_rule, signature=(array("x"),),
        build=stop_gradient, numpy=lambda attrs, x: x, program=lambda builder, x: x, partials=nothing(1),
        dtype_rule="any", domain=((-3.0, 3.0),), laws=frozenset(("idempotent",)), latex="#1", cost=0,
-       example="param x : f64; loss E = x * stop_gradient(x)")
+       example="param x : f64; loss E = x * stop_gradient(x)",
+       reach=reach.of_first)
 )  # fmt: skip
 NAMED = register(
     Op("named", ELEMENTWISE, "a value under the name of its definition", _identity_rule,
        numpy=lambda attrs, x: x, program=lambda builder, x, label: x,
        partials=lambda out, x: (constant_like(out, 1),), dtype_rule="any", domain=((-3.0, 3.0),), latex="#1", cost=0,
-       example="param x : f64; a = 2 * x; loss E = a * a; output g = grad(E, a)")
+       example="param x : f64; a = 2 * x; loss E = a * a; output g = grad(E, a)",
+       reach=reach.of_first)
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node
 from exprc.ir.types import FLOATS
 from exprc.ops.arithmetic import add, div, mul, neg, sub
@@ -98,17 +99,20 @@ power = elementwise(
     numpy=_power_meaning, program=_power_program, partials=_power_partials,
     infix="^", precedence=POWER, latex="#1^{#2}", domain=((0.2, 4.0), (-3.0, 3.0)), cost=30,
     example="input x : f64; output r = x^3",
+    reach=reach.of_power,
 )  # fmt: skip
 sqrt = elementwise(
     "sqrt", "the square root", X, "float", numpy=numpy_function("sqrt"), program=instruction("sqrt"),
     partials=lambda out, x: (div(0.5, out),), latex=r"\sqrt{#1}", domain=_POSITIVE, cost=4,
     laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = sqrt(x)",
+    reach=reach.increasing(math.sqrt, 0.0), least=0.0,
 )  # fmt: skip
 rsqrt = elementwise(
     "rsqrt", "1 / sqrt(x)", X, "float", numpy=lambda attrs, x: 1 / numpy_function("sqrt")((), x),
     program=math_program("rsqrt"),
     partials=lambda out, x: (div(mul(-0.5, out), x),), latex=r"\frac{1}{\sqrt{#1}}", domain=_POSITIVE, cost=8,
     laws=frozenset(("decreasing", "nonnegative")), example="input x : f64; output r = rsqrt(x)",
+    least=0.0,
 )  # fmt: skip
 
 
@@ -119,21 +123,25 @@ exp = elementwise(
     "exp", "e to the power x", X, "float", numpy=numpy_function("exp"), program=math_program("exp"),
     partials=lambda out, x: (out,), latex=r"e^{#1}", domain=_WIDE, cost=10,
     laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = exp(x)",
+    reach=reach.increasing(reach.exp),
 )  # fmt: skip
 expm1 = elementwise(
     "expm1", "exp(x) - 1, accurate near 0", X, "float", numpy=numpy_function("expm1"), program=math_program("expm1"),
     partials=lambda out, x: (exp(x),), latex=r"e^{#1} - 1", domain=_MIDDLE, cost=14,
     laws=frozenset(("increasing",)), example="input x : f64; output r = expm1(x)",
+    reach=reach.increasing(reach.expm1),
 )  # fmt: skip
 log = elementwise(
     "log", "the natural logarithm", X, "float", numpy=numpy_function("log"), program=math_program("log"),
     partials=lambda out, x: (div(1, x),), latex=_call("log"), domain=_POSITIVE, cost=12,
     laws=frozenset(("increasing",)), example="input x : f64; output r = log(x)",
+    reach=reach.increasing(reach.log, 0.0), least=0.0,
 )  # fmt: skip
 log1p = elementwise(
     "log1p", "log(1 + x), accurate near 0", X, "float", numpy=numpy_function("log1p"), program=math_program("log1p"),
     partials=lambda out, x: (div(1, add(1, x)),), latex=r"\log\left(1 + #1\right)", domain=((-0.9, 20.0),), cost=16,
     laws=frozenset(("increasing",)), example="input x : f64; output r = log1p(x)",
+    least=-1.0,
 )  # fmt: skip
 
 
@@ -173,11 +181,13 @@ sigmoid = elementwise(
     "sigmoid", "1 / (1 + exp(-x))", X, "float", numpy=_sigmoid_meaning, program=math_program("sigmoid"),
     partials=lambda out, x: (mul(out, sub(1, out)),), latex=r"\sigma\left(#1\right)", domain=_WIDE, cost=16,
     laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = sigmoid(x)",
+    reach=reach.increasing(reach.sigmoid),
 )  # fmt: skip
 softplus = elementwise(
     "softplus", "log(1 + exp(x))", X, "float", numpy=_softplus_meaning, program=math_program("softplus"),
     partials=lambda out, x: (sigmoid(x),), latex=_named("softplus"), domain=_WIDE, cost=24,
     laws=frozenset(("increasing", "nonnegative")), example="input x : f64; output r = softplus(x)",
+    reach=reach.increasing(reach.softplus),
 )  # fmt: skip
 relu = elementwise(
     "relu", "x where it is positive, else 0; its derivative at 0 is 0", X, "number",
@@ -185,16 +195,19 @@ relu = elementwise(
     partials=lambda out, x: (where(gt(x, 0), constant_like(out, 1), constant_like(out, 0)),),
     latex=_named("relu"), domain=_MIDDLE, laws=frozenset(("increasing", "idempotent", "nonnegative")),
     example="input x : f64; output r = relu(x)",
+    reach=reach.increasing(reach.relu),
 )  # fmt: skip
 tanh = elementwise(
     "tanh", "the hyperbolic tangent", X, "float", numpy=numpy_function("tanh"), program=math_program("tanh"),
     partials=lambda out, x: (sub(1, square(out)),), latex=_call("tanh"), domain=_MIDDLE, cost=18,
     laws=frozenset(("odd", "increasing")), example="input x : f64; output r = tanh(x)",
+    reach=reach.increasing(math.tanh),
 )  # fmt: skip
 erf = elementwise(
     "erf", "the error function", X, "float", numpy=_erf_meaning, program=math_program("erf"),
     partials=lambda out, x: (mul(2 / math.sqrt(math.pi), exp(neg(square(x)))),), latex=_named("erf"),
     domain=_MIDDLE, cost=20, laws=frozenset(("odd", "increasing")), example="input x : f64; output r = erf(x)",
+    reach=reach.increasing(math.erf),
 )  # fmt: skip
 erfc = elementwise(
     "erfc", "1 - erf(x), accurate where that is small", X, "float", numpy=_erfc_meaning, program=math_program("erfc"),
@@ -210,9 +223,11 @@ sin = elementwise(
     "sin", "the sine", X, "float", numpy=numpy_function("sin"), program=math_program("sin"),
     partials=lambda out, x: (cos(x),), latex=_call("sin"), domain=_WIDE, cost=16, laws=frozenset(("odd",)),
     example="input x : f64; output r = sin(x)",
+    reach=reach.of_wave,
 )  # fmt: skip
 cos: Builder = elementwise(
     "cos", "the cosine", X, "float", numpy=numpy_function("cos"), program=math_program("cos"),
     partials=lambda out, x: (neg(sin(x)),), latex=_call("cos"), domain=_WIDE, cost=16, laws=frozenset(("even",)),
     example="input x : f64; output r = cos(x)",
+    reach=reach.of_wave,
 )  # fmt: skip

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node, make
 from exprc.ir.op import REDUCE, Op, TypeRuleError
 from exprc.ir.sizes import ONE, product
@@ -172,7 +173,8 @@ _LOGICAL = (lambda dtype: dtype == BOOL), "bool"
 SUM = register(
     Op("sum", REDUCE, "the sum of the entries", _rule("sum", *_SUMMED), signature=REDUCTION, build=sum_,
        numpy=_meaning("sum"), combine="add", identity=lambda dtype: 0, transpose=_sum_transpose,
-       latex=r"\sum #1", example="input x : f64[3]; output r = sum(x)")
+       latex=r"\sum #1", example="input x : f64[3]; output r = sum(x)",
+       reach=reach.of_total)
 )  # fmt: skip
 PROD = register(
     Op("prod", REDUCE, "the product of the entries", _rule("prod", *_SUMMED), signature=REDUCTION, build=prod,
@@ -183,13 +185,15 @@ MAX = register(
     Op("max", REDUCE, "the largest entry", _rule("max", *_ORDERED), signature=REDUCTION, build=max_,
        numpy=_meaning("max", _least), combine="max", identity=_least, jvp=_extreme_tangent,
        laws=NONEMPTY,
-       latex=r"\max #1", example="input x : f64[3]; output r = max(x)")
+       latex=r"\max #1", example="input x : f64[3]; output r = max(x)",
+       reach=reach.of_extreme_entry)
 )  # fmt: skip
 MIN = register(
     Op("min", REDUCE, "the smallest entry", _rule("min", *_ORDERED), signature=REDUCTION, build=min_,
        numpy=_meaning("min", _greatest), combine="min", identity=_greatest, jvp=_extreme_tangent,
        laws=NONEMPTY,
-       latex=r"\min #1", example="input x : f64[3]; output r = min(x)")
+       latex=r"\min #1", example="input x : f64[3]; output r = min(x)",
+       reach=reach.of_extreme_entry)
 )  # fmt: skip
 ANY = register(
     Op("any", REDUCE, "whether one entry is true", _rule("any", *_LOGICAL), signature=REDUCTION, build=any_,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from exprc.ir import reach
 from exprc.ir.node import Node
 from exprc.ops.arithmetic import add, div, mul, neg, sub
 from exprc.ops.compare import and_, ge, gt, le, lt, or_, where
@@ -46,11 +47,13 @@ log2 = elementwise(
     "log2", "the logarithm of base 2", X, "float", numpy=numpy_function("log2"), program=math_program("log2"),
     partials=lambda out, x: (div(1 / _LOG_2, x),), latex=r"\log_2\left(#1\right)", domain=_POSITIVE, cost=12,
     laws=frozenset(("increasing",)), example="input x : f64; output r = log2(x)",
+    least=0.0,
 )  # fmt: skip
 log10 = elementwise(
     "log10", "the logarithm of base 10", X, "float", numpy=numpy_function("log10"), program=math_program("log10"),
     partials=lambda out, x: (div(1 / _LOG_10, x),), latex=r"\log_{10}\left(#1\right)", domain=_POSITIVE, cost=12,
     laws=frozenset(("increasing",)), example="input x : f64; output r = log10(x)",
+    least=0.0,
 )  # fmt: skip
 
 
@@ -188,6 +191,7 @@ clip = elementwise(
     numpy=_clip_meaning, program=lambda b, x, low, high: b.min(b.max(x, low), high), partials=_clip_partials,
     latex=r"\operatorname{clip}\left(#1, #2, #3\right)", domain=((-3.0, 3.0), (-2.0, 0.0), (0.0, 2.0)), cost=2,
     example="input x : f64; output r = clip(x, 0, 1)",
+    reach=reach.of_clip,
 )  # fmt: skip
 isnan = elementwise(
     "isnan", "whether x is not a number", X, "test", numpy=numpy_function("isnan"), program=instruction("isnan"),
