@@ -17,7 +17,7 @@ from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
 from exprc.lower.target import Target
 from exprc.scalar.builder import Builder, Instruction, reachable
 from exprc.schedule.body import body_program
-from exprc.schedule.kernel import LANES, Buffer, IndexValue, Load, Nest, Write
+from exprc.schedule.kernel import LANES, Buffer, Holds, IndexValue, Load, Nest, Write
 
 LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
 SMALL_BODY = 12  # up to it, several steps are done at once
@@ -189,6 +189,8 @@ def _leaf(scope: Scope, nest: Nest, positions: dict[str, int], key: Hashable) ->
     """The axes on which a leaf depends, and whether it may only be read where all loops run."""
     if isinstance(key, IndexValue):
         return _bits(positions, key.index.variables()), False
+    if isinstance(key, Holds):
+        return _bits(positions, _guarding(key.guards)), False
     assert isinstance(key, Load)
     names = frozenset(name for index in key.index for name in index.variables()) | _guarding(key.guards)
     buffer: Buffer = scope.places[key.buffer].buffer

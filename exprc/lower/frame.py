@@ -16,7 +16,7 @@ from exprc.lower.emit import MEMORY_TYPES, lane_numbers, literal, register_type,
 from exprc.lower.memory import Lanes, load_lanes, load_scalar
 from exprc.lower.outline import call_routine
 from exprc.lower.values import convert, emit_instruction
-from exprc.schedule.kernel import IndexValue, Load
+from exprc.schedule.kernel import Holds, IndexValue, Load
 
 Copy = tuple[int, ...]
 
@@ -64,6 +64,8 @@ class Frame:
         if op == "input":
             if isinstance(key, Load):
                 return self._load(value, key, copy, lanes)
+            if isinstance(key, Holds):
+                return self._guards(key.guards, copy, lanes)
             assert isinstance(key, IndexValue)
             return self._index(key, copy, lanes)
         operands = [self.operand(arg, copy, lanes) for arg in args]

@@ -37,14 +37,14 @@ def _remainder_partials(out: Node, x: Node, y: Node) -> tuple[Node, Node]:
 add = elementwise(
     "add", "the sum", XY, "number", numpy=numpy_function("add"), program=instruction("add"),
     partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, 1)),
-    infix="+", precedence=SUM, latex="#1 + #2", domain=_PAIR, laws=frozenset(("commutative", "associative", "zero")),
+    infix="+", precedence=SUM, latex="#1 + #2", domain=_PAIR, laws=frozenset(("commutative", "associative", "zero", "additive")),
     example="input x : f64; output r = x + 1",
     reach=reach.of_sum,
 )  # fmt: skip
 sub = elementwise(
     "sub", "the difference", XY, "number", numpy=numpy_function("subtract"), program=instruction("sub"),
     partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, -1)),
-    infix="-", precedence=SUM, latex="#1 - #2", domain=_PAIR, laws=frozenset(("anticommutative",)),
+    infix="-", precedence=SUM, latex="#1 - #2", domain=_PAIR, laws=frozenset(("anticommutative", "additive")),
     example="input x : f64; output r = x - 1",
     reach=reach.of_difference,
 )  # fmt: skip
@@ -52,7 +52,7 @@ mul = elementwise(
     "mul", "the product", XY, "number", numpy=numpy_function("multiply"), program=instruction("mul"),
     partials=lambda out, x, y: (y, x),
     infix="*", precedence=PRODUCT, latex=r"#1 \cdot #2", domain=_PAIR,
-    laws=frozenset(("commutative", "associative", "one")), example="input x : f64; output r = 2 * x",
+    laws=frozenset(("commutative", "associative", "one", "signed")), example="input x : f64; output r = 2 * x",
     reach=reach.of_product,
 )  # fmt: skip
 div: Builder = elementwise(
@@ -60,7 +60,7 @@ div: Builder = elementwise(
     numpy=numpy_function("divide"), program=instruction("div"),
     partials=lambda out, x, y: (div(1, y), neg(div(out, y))),
     infix="/", precedence=PRODUCT, latex=r"\frac{#1}{#2}", domain=((-3.0, 3.0), (0.3, 3.0)), cost=4,
-    example="input x : f64; output r = x / 2",
+    laws=frozenset(("signed",)), example="input x : f64; output r = x / 2",
     reach=reach.of_quotient,
 )  # fmt: skip
 floor_divide = elementwise(

@@ -19,6 +19,7 @@ from exprc.schedule.kernel import (
     Accumulator,
     Check,
     Expect,
+    Holds,
     IndexValue,
     Kernel,
     Load,
@@ -283,6 +284,8 @@ def _evaluate(
         elif isinstance(instruction, IndexValue):
             value = np.asarray(machine.index(instruction.index, variables))
             inputs[instruction] = value.astype(NUMPY_NAMES[instruction.dtype])
+        elif isinstance(instruction, Holds):
+            inputs[instruction] = np.asarray(machine.holds(instruction.guards, variables))
     return dict(zip(body.outputs, evaluate(body.builder, body.outputs, inputs), strict=True))
 
 

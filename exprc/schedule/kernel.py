@@ -71,6 +71,13 @@ class IndexValue(NamedTuple):
     dtype: str = "i64"
 
 
+class Holds(NamedTuple):
+    """Whether all guards hold."""
+
+    guards: tuple[Guard, ...]
+    dtype: str = "bool"
+
+
 class Apply(NamedTuple):
     """An elementwise operation on earlier instructions of the body, given by their numbers."""
 
@@ -80,7 +87,7 @@ class Apply(NamedTuple):
     dtype: str
 
 
-Instruction: TypeAlias = Load | Constant | IndexValue | Apply
+Instruction: TypeAlias = Load | Constant | IndexValue | Holds | Apply
 
 
 class Write(NamedTuple):

@@ -28,6 +28,7 @@ from exprc.schedule.kernel import (
     Axis,
     Buffer,
     Constant,
+    Holds,
     IndexValue,
     Instruction,
     Load,
@@ -251,21 +252,13 @@ class _Body:
             number = self.add(IndexValue(Affine((), leaf.attrs[0])))
         else:
             number = self.add(IndexValue(indices[leaf.attrs[1]]))
-        for guard in guards:
-            number = self._guarded(number, guard, leaf.dtype)
-        return number
-
-    def _guarded(self, number: int, guard: Guard, dtype: str) -> int:
-        """A value that is not loaded where a guard holds, elsewhere zero."""
-        position, zero = self.add(IndexValue(guard.position)), self.add(Constant(0, "i64"))
-        inside = self.apply("ge", (position, zero), "bool")
-        extent = self.add(IndexValue(Affine((), guard.extent)))
-        inside = self.apply("and", (inside, self.apply("lt", (position, extent), "bool")), "bool")
-        if guard.step != 1:
-            rest = self.apply("remainder", (position, self.add(Constant(guard.step, "i64"))), "i64")
-            inside = self.apply("and", (inside, self.apply("eq", (rest, zero), "bool")), "bool")
-        nothing = Constant(0.0 if dtype in FLOATS else False if dtype == BOOL else 0, dtype)
-        return self.apply("where", (inside, number, self.add(nothing)), dtype)
+        if not guards:
+            return number
+        inside = self.add(Holds(guards))
+        if self.instructions[number] == Constant(True, BOOL):
+            return inside
+        nothing = Constant(0.0 if leaf.dtype in FLOATS else False if leaf.dtype == BOOL else 0, leaf.dtype)
+        return self.apply("where", (inside, number, self.add(nothing)), leaf.dtype)
 
     def apply(self, name: str, arguments: tuple[int, ...], dtype: str) -> int:
         """An operation of the table on earlier instructions."""

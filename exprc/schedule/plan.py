@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from exprc.ir.index import affine_constant
-from exprc.ir.node import Node
+from exprc.ir.node import Node, toposort
 from exprc.ir.op import CONTRACT
 from exprc.ir.sizes import Size, constant, product
 from exprc.ir.types import BYTES, I64
@@ -32,6 +32,7 @@ from exprc.schedule.kernel import (
 from exprc.schedule.loops import special_statements
 from exprc.schedule.nests import Scope, build_statements, copy_nest
 from exprc.schedule.order import evaluation_order
+from exprc.schedule.recompute import recomputed
 from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_sizes, stream_position
 
 PRODUCT_BLOCK, FLAT_BLOCK = 64, 1024
@@ -54,15 +55,16 @@ def make_plan(
     `lines` gives the line of the program to which a fault of a node belongs.
     """
     roots = tuple(node for _, node in outputs)
-    order = evaluation_order(roots)
-    watched = separate(roots, order)
-    if watched.watches:
-        outputs = [(name, node) for (name, _), node in zip(outputs, watched.roots)]
-        order = evaluation_order((*watched.roots, *(watch.lowest for watch in watched.watches)))
-        lines = {watched.changed.get(node, node): line for node, line in (lines or {}).items()}
+    watched = separate(roots, toposort(roots))
+    found, changed = recomputed((*watched.roots, *(watch.lowest for watch in watched.watches)))
+    outputs = [(name, node) for (name, _), node in zip(outputs, found)]
+    watches = [watch._replace(lowest=node) for watch, node in zip(watched.watches, found[len(outputs) :])]
+    became = {node: watched.changed.get(node, node) for node in lines or {}}
+    lines_now = {changed[new]: (lines or {})[node] for node, new in became.items() if new in changed}
+    order = evaluation_order(found)
     reads = resolve(order)
     phases = find_phases(order, reads, rank_sizes(order, [node for _, node in inputs], reads))
-    builder = _Builder(inputs, outputs, reads, phases, lines or {}, watched.watches)
+    builder = _Builder(inputs, outputs, reads, phases, lines_now, watches)
     kernels = tuple(builder.kernels())
     return Plan(symbol, dims, requirements, builder.arguments, builder.results, builder.all_workspace(), kernels)
 

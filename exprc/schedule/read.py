@@ -24,6 +24,7 @@ from exprc.schedule.kernel import (
     Check,
     Constant,
     Expect,
+    Holds,
     IndexValue,
     Instruction,
     Kernel,
@@ -240,6 +241,8 @@ def _instruction(line: Line, operations: Mapping[str, Op]) -> Instruction:
         return Constant(line.attribute(), line.dtype())
     if word == "index":
         return IndexValue(line.affine(), line.dtype())
+    if word == "holds":
+        return Holds(line.guards(), line.dtype())
     attributes = line.list("]", line.attribute) if line.accept("[") else []
     numbers = []
     while line.peek().startswith("%"):

@@ -28,6 +28,7 @@ from exprc.schedule.kernel import (
     Check,
     Constant,
     Expect,
+    Holds,
     IndexValue,
     Instruction,
     Kernel,
@@ -171,6 +172,8 @@ def _instruction(instruction: Instruction) -> str:
         text = f"constant {_attribute(instruction.value)}"
     elif isinstance(instruction, IndexValue):
         text = f"index {show_affine(instruction.index)}"
+    elif isinstance(instruction, Holds):
+        text = f"holds{_guards(instruction.guards)}"
     else:
         assert isinstance(instruction, Apply)
         attributes = f"[{', '.join(map(_attribute, instruction.attrs))}]" if instruction.attrs else ""

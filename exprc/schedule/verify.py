@@ -26,6 +26,7 @@ from exprc.schedule.kernel import (
     Check,
     Constant,
     Expect,
+    Holds,
     IndexValue,
     Instruction,
     Kernel,
@@ -237,6 +238,9 @@ def _verify_instruction(instruction: Instruction, dtypes: list[str], scope: _Sco
     elif isinstance(instruction, IndexValue):
         _expect_affine(instruction.index, scope, where)
         _expect(instruction.dtype in INTEGERS, where, f"an index is no {instruction.dtype}")
+    elif isinstance(instruction, Holds):
+        _expect_guards(instruction.guards, scope, where)
+        _expect(instruction.dtype == BOOL, where, f"a condition is no {instruction.dtype}")
     else:
         _verify_apply(instruction, dtypes, where)
 
