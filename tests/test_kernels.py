@@ -80,6 +80,13 @@ def text_of_every_part() -> str:
       %1 = cast["f32"] %0 : f32
       total[] <- add %1
       r[row + i] = %0
+    loop column < {d}: columns in blocks of 2
+      nest i < rows; j < columns (reduced, vector)
+        %0 = load x[row + i, column + j] where 0 <= column + j < {d} : f64
+        %1 = holds where 0 <= j - 1 < {d} : bool
+        %2 = constant 0.0 : f64
+        %3 = where %1 %0 %2 : f64
+        t[i] <- add %3
     nest j < {d} (vector); i < rows (reduced)
       %0 = load x[row + i, -j + {d - 1}] : f64
       most[j] <- max %0
@@ -284,7 +291,7 @@ MUTATIONS = {
     "axis named as a loop": ("nest i < k + 1 (vector)", "nest k < k + 1 (vector)", "k is the name of two variables"),
     "axis twice": ("i < rows; j < {d} (reduced, vector)", "i < rows; i < {d} (reduced, vector)", "two variables"),
     "extent of a neighbour": ("a < {2*n + 1}; b < {min(d, n)}", "a < {2*n + 1}; b < a", "extent of b: no variable a"),
-    "accumulates without an accumulator": ("t[i] = add", "t[i] <- add", "accumulates outside of an accumulator"),
+    "accumulates without an accumulator": ("t[i] = add", "t[i] <- add", "nothing wrote t before"),
     "accumulator replaced": ("total[] <- add", "total[] = add", "replaces what an accumulator holds"),
     "accumulates otherwise": ("most[j] <- max", "most[j] <- min", "`most[j] <- min %0`: not max"),
     "combine of another dtype": ("t[i] = add %2", "t[i] = or %2", "or does not combine f64"),

@@ -385,6 +385,17 @@ def law_anticommutative(op: Op, f: Callable[..., np.ndarray], x: np.ndarray, y: 
     np.testing.assert_array_equal(f(x, y), -f(y, x))
 
 
+def law_signed(op: Op, f: Callable[..., np.ndarray], x: np.ndarray, y: np.ndarray) -> None:
+    """Negating one argument negates the result."""
+    for first, second in ((-x, y), (x, -y)):
+        np.testing.assert_array_equal(f(first, second), -f(x, y))
+
+
+def law_additive(op: Op, f: Callable[..., np.ndarray], x: np.ndarray, y: np.ndarray) -> None:
+    """Negating both arguments negates the result."""
+    np.testing.assert_array_equal(f(-x, -y), -f(x, y))
+
+
 def law_associative(op: Op, f: Callable[..., np.ndarray], x: np.ndarray, y: np.ndarray) -> None:
     z = np.roll(y, 1)
     left, right = f(f(x, y), z), f(x, f(y, z))

@@ -97,6 +97,7 @@ PASSES: dict[str, tuple[str, int, int]] = {
     "two means side by side": (XW + "loss E = sum((X - mean(X, axis=0) * mean(X^2, axis=0))^2 * w)", 2, 2),
     "a mean of a mean": (XW + "u = X @ w\nm = mean(u)\nloss E = mean((u - m - mean((u - m)^3))^2)", 3, 5),
     "maximum first": (XW + "loss E = sum(X @ w) / max(X)", 1, 1),
+    "neighbours": ("dim n\nparam x : f64[n]\nloss E = sum(100 * (x[1:] - x[:-1]^2)^2 + (1 - x[:-1])^2)", 0, 1),
     "gram matrix": (XW + "G = (X * w)' @ (X * w)\nloss E = sum(G^2)", 1, 2),
     "two losses of rows": (XW + "loss E = sum((X @ w)^2) * sum(abs(X @ w))", 1, 2),
 }

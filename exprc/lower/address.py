@@ -57,6 +57,20 @@ class Used(Mapping[str, Value]):
         return larger
 
 
+class Rows(NamedTuple):
+    """A block of an axis: the variables of its first entry and of how many there are, of at most `block`."""
+
+    start: str
+    rows: str
+    extent: Affine
+    block: int
+
+
+def rows_of(stream: Stream | None) -> tuple[Rows, ...]:
+    """The block of a kernel's stream."""
+    return (Rows(stream.start, stream.rows, affine_constant(stream.extent), stream.block),) if stream else ()
+
+
 class Scope(NamedTuple):
     """What the statements of a kernel may refer to: sizes, buffers and the variables of enclosing loops."""
 
@@ -65,7 +79,7 @@ class Scope(NamedTuple):
     places: Mapping[str, Place]
     variables: Mapping[str, str]
     extents: Mapping[str, Affine]
-    stream: Stream | None
+    blocks: tuple[Rows, ...]
 
     def size(self, size: Size) -> str:
         """A size's value."""
@@ -74,6 +88,10 @@ class Scope(NamedTuple):
     def with_variable(self, name: str, value: str, extent: Affine) -> Scope:
         """The scope inside a loop."""
         return self._replace(variables={**self.variables, name: value}, extents={**self.extents, name: extent})
+
+    def with_rows(self, block: Rows, value: str) -> Scope:
+        """The scope inside a loop over blocks, whose first entry is known already."""
+        return self._replace(variables={**self.variables, block.rows: value}, blocks=(*self.blocks, block))
 
 
 def strides(buffer: Buffer) -> list[Size]:
@@ -164,19 +182,20 @@ def _component_within(scope: Scope, axes: Mapping[str, Axis], component: Affine,
     if component.constant != ZERO or any(sign != 1 for sign in signs):
         return False
     if len(names) == 1:
-        return extents[0] == limit or (_is_row(scope, extents[0]) and _fits_block(scope, size))
-    stream = scope.stream
-    if stream is None or len(names) != 2 or stream.start not in names or size != stream.extent:
-        return False
-    return _is_row(scope, extents[1 - names.index(stream.start)])
+        block = _block_of(scope, extents[0])
+        return extents[0] == limit or (block is not None and size.constant is not None and size.constant >= block.block)
+    for block in scope.blocks:
+        if len(names) == 2 and block.start in names and block.extent == limit:
+            return _block_of(scope, extents[1 - names.index(block.start)]) == block
+    return False
 
 
-def _is_row(scope: Scope, extent: Affine | None) -> bool:
-    return extent is not None and scope.stream is not None and extent.only_variable == scope.stream.rows
-
-
-def _fits_block(scope: Scope, size: Size) -> bool:
-    return scope.stream is not None and size.constant is not None and size.constant >= scope.stream.block
+def _block_of(scope: Scope, extent: Affine | None) -> Rows | None:
+    """The block whose entries an axis runs over."""
+    for block in scope.blocks:
+        if extent is not None and extent.only_variable == block.rows:
+            return block
+    return None
 
 
 def _scalar_variable(scope: Scope, variable: object, variables: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from exprc.ir.types import FLOATS
-from exprc.lower.address import Place, Scope, Used
+from exprc.lower.address import Place, Scope, Used, rows_of
 from exprc.lower.emit import Function, Module
 from exprc.lower.reduce import neutral
 from exprc.lower.scratch import Layout, is_direct, scratch_layout, slot
@@ -64,7 +64,7 @@ def lower_kernel(context: Context, number: int, kernel: Kernel) -> tuple[str, Ne
     name = f"@{context.symbol}.kernel{number}"
     layout = scratch_layout(function, dims, kernel, places)
     if kernel.stream is None:
-        scope = Scope(function, dims, _own_places(function, kernel, layout, places, "0"), {}, {}, None)
+        scope = Scope(function, dims, _own_places(function, kernel, layout, places, "0"), {}, {}, ())
         _start_accumulators(scope, kernel, context.target)
         lower_statements(scope, kernel.body, context.target)
     else:
@@ -125,7 +125,7 @@ def _chunk(context: Context, kernel: Kernel, stream: Stream, name: str) -> Needs
     layout = scratch_layout(function, dims, kernel, places)
     parts = cut(kernel.body, MOST_INSTRUCTIONS)
     wanted = None if len(parts) == 1 else frozenset(accumulator.buffer.name for accumulator in kernel.accumulators)
-    scope = Scope(function, dims, _own_places(function, kernel, layout, places, "%chunk", wanted), {}, {}, stream)
+    scope = Scope(function, dims, _own_places(function, kernel, layout, places, "%chunk", wanted), {}, {}, rows_of(stream))
     _start_accumulators(scope, kernel, context.target)
     loop = function.open_loop("%begin", "%end", str(stream.block))
     left = function.value(f"sub i64 %end, {loop.variable}")
@@ -149,7 +149,7 @@ def _part(context: Context, kernel: Kernel, stream: Stream, body: tuple[Statemen
     layout = scratch_layout(function, dims, kernel, places)
     own = _own_places(function, kernel, layout, places, "%chunk", buffers_in(body))
     variables = {stream.start: "%start", stream.rows: "%rows"}
-    lower_statements(Scope(function, dims, own, variables, {}, stream), body, context.target)
+    lower_statements(Scope(function, dims, own, variables, {}, rows_of(stream)), body, context.target)
     function.do("ret i32 0")
     return _define(context, function, name, dims, places, ", i64 %start, i64 %rows, i64 %chunk")
 
@@ -193,7 +193,7 @@ def _combine_chunks(
     function: Function, dims: Used[str], kernel: Kernel, layout: Layout, places: Used[Place], target: Target
 ) -> None:
     """partial[c] += partial[c + stride] for strides 1, 2, 4, … and every c that is a multiple of two strides."""
-    scope = Scope(function, dims, places, {}, {}, None)
+    scope = Scope(function, dims, places, {}, {}, ())
     strides = function.open_loop("1", layout.chunks, "")
     twice = function.value(f"shl i64 {strides.variable}, 1")
     end = function.value(f"sub i64 {layout.chunks}, {strides.variable}")
@@ -211,7 +211,7 @@ def _finish_accumulators(
     function: Function, dims: Used[str], kernel: Kernel, layout: Layout, places: Used[Place], target: Target
 ) -> None:
     """Stores the combination of all chunks where it is not there already."""
-    scope = Scope(function, dims, places, {}, {}, None)
+    scope = Scope(function, dims, places, {}, {}, ())
     for at, accumulator in enumerate(kernel.accumulators):
         if not is_direct(accumulator, places):
             total = Place(accumulator.buffer, slot(function, layout, at, accumulator, places, "0"))

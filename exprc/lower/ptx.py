@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from exprc.ir.index import affine_constant
 from exprc.ir.types import BYTES, FLOATS
-from exprc.lower.address import Place, Scope, Used
+from exprc.lower.address import Place, Scope, Used, rows_of
 from exprc.lower.analysis import Reduction, analyse
 from exprc.lower.emit import MEMORY_TYPES, Function, Module, literal, overload, register_type
 from exprc.lower.frame import Frame
@@ -75,7 +75,7 @@ class _Entry(NamedTuple):
 
     def scope(self) -> Scope:
         """What the statements of a thread may refer to."""
-        return Scope(self.function, self.dims, self.places, {}, {}, self.launch.kernel.stream)
+        return Scope(self.function, self.dims, self.places, {}, {}, rows_of(self.launch.kernel.stream))
 
     def shared(self, at: int, index: str) -> str:
         """The pointer to an entry of a shared array."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from exprc.ir.index import Affine, affine_constant, axis
 from exprc.ir.sizes import ONE, product
 from exprc.ir.types import I64
-from exprc.lower.address import Place, Scope, flat_index, scalar_index
+from exprc.lower.address import Place, Rows, Scope, flat_index, scalar_index
 from exprc.lower.emit import Loop as OpenLoop
 from exprc.lower.emit import register_type
 from exprc.lower.faults import raise_fault
@@ -35,11 +35,15 @@ def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) 
             flat_nest(inside, target, source, into, "")
         elif isinstance(statement, Loop):
             extent = scalar_index(inside, statement.extent, inside.variables)
-            loop = function.open_loop("0", extent, "1")
+            loop = function.open_loop("0", extent, str(statement.block))
             variable = loop.variable
             if statement.reverse:
                 variable = function.value(f"sub i64 {function.value(f'sub i64 {extent}, 1')}, {variable}")
             within = inside.with_variable(statement.variable, variable, statement.extent)
+            if statement.rows:
+                left = function.value(f"sub i64 {extent}, {variable}")
+                rows = function.call("i64", "llvm.smin.i64", ("i64", left), ("i64", str(statement.block)))
+                within = within.with_rows(Rows(statement.variable, statement.rows, statement.extent, statement.block), rows)
             pending.append((inside, _End(loop)))
             pending.extend((within, inner) for inner in reversed(statement.body))
         else:

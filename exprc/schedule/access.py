@@ -19,12 +19,12 @@ _WITHOUT_WORK = frozenset((LEAF, VIEW, PROJECT))
 
 
 class Place(NamedTuple):
-    """Memory that holds a value: a buffer, indices in front of the value's own, and, in a tile, the axis that counts
-    from the first row of the block."""
+    """Memory that holds a value: a buffer, indices in front of the value's own, and, in a tile, the axes of which it
+    holds a block, each with the variable of the block's first entry."""
 
     buffer: str
     prefix: tuple[Affine, ...] = ()
-    block_axis: int | None = None
+    blocks: tuple[tuple[int, str], ...] = ()
 
 
 class Access(NamedTuple):

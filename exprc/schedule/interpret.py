@@ -165,9 +165,12 @@ def _run_statements(machine: Machine, body: tuple[Statement, ...], variables: Va
 
 
 def _turns(machine: Machine, loop: Loop, variables: Variables) -> Iterator[tuple[Statement, Variables]]:
-    turns = range(machine.index(loop.extent, variables))
+    extent = machine.index(loop.extent, variables)
+    turns = range(0, extent, loop.block)
     for turn in reversed(turns) if loop.reverse else turns:
         inside = {**variables, loop.variable: turn}
+        if loop.rows:
+            inside[loop.rows] = min(loop.block, extent - turn)
         for statement in loop.body:
             yield statement, inside
 

@@ -95,8 +95,8 @@ class Write(NamedTuple):
 
     Without `combine` it happens at every point of the nest, and the index uses every axis.  With it (`add mul max min
     or and`) the values are reduced over the nest's reduced axes first, and the index uses the other axes, and all of
-    them; `accumulate` then combines the result with what is in the buffer, an accumulator, instead of replacing it.
-    Nothing but that is written to an accumulator.
+    them; `accumulate` then combines the result with what is in the buffer, an accumulator or a tile, instead of
+    replacing it.  Nothing but that is written to an accumulator.  A tile to which floats are added is f64.
     """
 
     buffer: str
@@ -132,12 +132,18 @@ class Nest(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """Statements repeated in order for variable = 0 .. extent (or downwards where `reverse`)."""
+    """Statements repeated in order for variable = 0 .. extent (or downwards where `reverse`).
+
+    Where `rows` is the name of a second variable, the first goes up in steps of `block`, and the second is how many
+    entries there are from it on, at most `block`.
+    """
 
     variable: str
     extent: Affine
     body: tuple[Statement, ...]
     reverse: bool = False
+    rows: str = ""
+    block: int = 1
 
 
 class Check(NamedTuple):

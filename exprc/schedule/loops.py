@@ -15,9 +15,10 @@ from exprc.ir.types import I64, Type
 from exprc.ops import leaves
 from exprc.schedule import kernel
 from exprc.schedule.access import NESTED, Access, Place, computes, resolve
+from exprc.schedule.bodies import Scope, copy_nest
 from exprc.schedule.conditions import expectation, separate
 from exprc.schedule.kernel import WORKSPACE, Loop, Statement, Swap
-from exprc.schedule.nests import Scope, build_statements, copy_nest
+from exprc.schedule.nests import build_statements
 from exprc.schedule.order import evaluation_order
 from exprc.schedule.phases import NO_HOME
 
@@ -89,7 +90,7 @@ def _body_statements(
         targets.setdefault(watch.lowest, [scope.new_slot(I64)])
         outside.add(watch.lowest)
     inner = replace(
-        scope, reads=reads, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None,
+        scope, reads=reads, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None, inner=None,
         depth=scope.depth + 1,
     )  # fmt: skip
     statements = build_statements(computing, inner, frozenset(outside))

@@ -13,6 +13,7 @@ from exprc.ir.op import CONTRACT
 from exprc.ir.sizes import Size, constant, product
 from exprc.ir.types import BYTES, I64
 from exprc.schedule.access import NESTED, Place, Reads, computes, resolve
+from exprc.schedule.bodies import Scope, copy_nest
 from exprc.schedule.conditions import Watch, expectation, separate
 from exprc.schedule.kernel import (
     ARGUMENT,
@@ -30,10 +31,10 @@ from exprc.schedule.kernel import (
     cut,
 )
 from exprc.schedule.loops import special_statements
-from exprc.schedule.nests import Scope, build_statements, copy_nest
+from exprc.schedule.nests import build_statements
 from exprc.schedule.order import evaluation_order
-from exprc.schedule.recompute import recomputed
 from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_sizes, stream_position
+from exprc.schedule.recompute import recomputed
 
 PRODUCT_BLOCK, FLAT_BLOCK = 64, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
@@ -113,6 +114,8 @@ class _Builder:
                 self.targets.setdefault(node, []).append(Place(name))
             else:
                 self.copies.append((node, Place(name)))
+        self.buffers = {buffer.name: buffer for buffer in (*self.arguments, *self.results)}
+        self.long_sizes = _long_sizes(inputs)
         self.watches = watches
         for watch in watches:
             if watch.lowest not in self.targets:
@@ -140,6 +143,7 @@ class _Builder:
         number = self.counts.get(prefix, 0)
         self.counts[prefix] = number + 1
         buffer = Buffer(f"{prefix}{number}", dtype, shape, space)
+        self.buffers[buffer.name] = buffer
         if space == WORKSPACE:
             self.workspace.append(buffer)
         return buffer
@@ -158,7 +162,7 @@ class _Builder:
     def _scope(self, stream: Stream | None) -> Scope:
         return Scope(
             self.reads, self.phases.homes, self.places, self.targets, stream, self.new_buffer, self.new_slot,
-            special_statements, self.lines,
+            special_statements, self.lines, self.buffers, self.long_sizes,
         )  # fmt: skip
 
     def _kernels(self, number: int, phase: Phase, crossing: frozenset[Node]) -> list[Kernel]:
@@ -168,7 +172,7 @@ class _Builder:
         body = build_statements(phase.nodes, scope, crossing)
         name = f"kernel{number}"
         if stream is not None:
-            axes = {place.buffer: place.block_axis for place in self.places.values()}
+            axes = {place.buffer: _row_axis(place, stream.start) for place in self.places.values()}
             stream, tiles = _fitted(stream, scope.tiles, axes)
             return [Kernel(name, stream, tiles, tuple(scope.accumulators), tuple(body))]
         parts = cut(tuple(body), MOST_INSTRUCTIONS)
@@ -190,19 +194,31 @@ class _Builder:
         return frozenset(node for node in found if computes(node) or node in self.targets)
 
 
+def _long_sizes(inputs: Sequence[tuple[str, Node]]) -> tuple[Size, ...]:
+    """The sizes of which there may be very many: the first axes of data and of what is declared first."""
+    data = [node for _, node in inputs if node.shape and "input" in node.attrs]
+    first = [node for _, node in inputs if node.shape][:1]
+    return tuple(s for s in dict.fromkeys(node.shape[0] for node in (*data, *first)) if s.constant is None)
+
+
+def _row_axis(place: Place, start: str) -> int | None:
+    """The axis of a tile along the rows of the block."""
+    return next((position for position, variable in place.blocks if variable == start), None)
+
+
 def _fitted(
     stream: Stream, tiles: Sequence[Buffer], axes: Mapping[str, int | None]
 ) -> tuple[Stream, tuple[Buffer, ...]]:
     """Stream and tiles with a block so short that very many tiles fit the cache; `axes` are those along the block."""
     block = stream.block
-    sizes = [(product(tile.shape) * BYTES[tile.dtype]).constant or 0 for tile in tiles if axes[tile.name] is not None]
+    sizes = [(product(tile.shape) * BYTES[tile.dtype]).constant or 0 for tile in tiles if axes.get(tile.name) is not None]
     while sum(sizes) // stream.block * block > MOST_TILE_BYTES and block > SHORTEST_BLOCK:
         block //= 2
     if block == stream.block:
         return stream, tuple(tiles)
     fitted = []
     for tile in tiles:
-        along = axes[tile.name]
+        along = axes.get(tile.name)
         shape = tuple(constant(block) if at == along else size for at, size in enumerate(tile.shape))
         fitted.append(tile._replace(shape=shape))
     return stream._replace(block=block), tuple(fitted)

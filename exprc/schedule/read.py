@@ -150,6 +150,10 @@ def _statements(lines: Lines, operations: Mapping[str, Op]) -> tuple[Statement, 
             variable = line.name()
             line.expect("<")
             loop = Loop(variable, line.affine(), (), line.accept("downwards"))
+            if line.accept(":"):
+                loop = loop._replace(rows=line.name())
+                line.expect("in", "blocks", "of")
+                loop = loop._replace(block=line.integer())
             loops.append(_OpenLoop(loop, found))
             found = []
         elif line.accept("nest"):

@@ -68,6 +68,8 @@ def show_statement(statement: Statement) -> str:
         return _nest_head(statement)
     if isinstance(statement, Loop):
         direction = " downwards" if statement.reverse else ""
+        if statement.rows:
+            direction += f": {statement.rows} in blocks of {statement.block}"
         return f"loop {statement.variable} < {show_affine(statement.extent)}{direction}"
     if isinstance(statement, Check):
         fault = f"{statement.code} at line {statement.line} index {show_affine(statement.position)}"

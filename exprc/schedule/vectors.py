@@ -12,13 +12,16 @@ from exprc.schedule.kernel import Load, Nest
 CONTIGUOUS, UNIFORM, STRIDED_LOAD, STRIDED_STORE = 2, 0, -3, -4
 
 
-def choose_vector(nest: Nest) -> Nest:
-    """The nest with its vector axis chosen and moved to the end of its part (the others, or the reduced ones)."""
+def choose_vector(nest: Nest, wanted: str = "") -> Nest:
+    """The nest with its vector axis chosen, if it is not given, and moved to the end of its part (the others, or the
+    reduced ones)."""
     if not nest.axes:
         return nest
     last = len(nest.axes) - 1
     scores = [(_score(nest, a.name), a.name not in nest.reduced, i == last, i) for i, a in enumerate(nest.axes)]
     chosen = nest.axes[max(scores)[-1]]
+    if wanted:
+        (chosen,) = (a for a in nest.axes if a.name == wanted)
     others = [a for a in nest.axes if a.name not in nest.reduced and a != chosen]
     reduced = [a for a in nest.axes if a.name in nest.reduced and a != chosen]
     (reduced if chosen.name in nest.reduced else others).append(chosen)

@@ -144,8 +144,11 @@ def _verify_statements(body: tuple[Statement, ...], scope: _Scope, where: str) -
         here = f"{where}, {show_statement(statement)}"
         if isinstance(statement, Loop):
             _expect_affine(statement.extent, inside, here)
-            _expect_new(statement.variable, inside, here)
-            variables = inside.variables | {statement.variable}
+            own = (statement.variable, statement.rows) if statement.rows else (statement.variable,)
+            for name in own:
+                _expect_new(name, inside, here)
+            _expect(statement.block > 0 and (bool(statement.rows) or statement.block == 1), here, "steps without a name")
+            variables = inside.variables | {*own}
             later = inside.written | set(_writes_of(statement.body))
             within = inside._replace(variables=variables, written=later)
             pending += [(inner, within) for inner in reversed(statement.body)]
@@ -269,7 +272,9 @@ def _verify_write(write: Write, nest: Nest, dtypes: list[str], scope: _Scope, wh
     _expect(buffer.space != ARGUMENT, where, "arguments are read only")
     _expect(0 <= write.value < len(dtypes), where, "no such instruction")
     _expect(bool(write.combine) or not write.accumulate, where, "accumulates without combining")
-    _expect(buffer.space == ACCUMULATOR or not write.accumulate, where, "accumulates outside of an accumulator")
+    _expect(buffer.space in (ACCUMULATOR, TILE) or not write.accumulate, where, "accumulates outside of a kernel")
+    if write.accumulate and buffer.space == TILE:
+        _expect(_has_value(scope.written, buffer.name), where, f"nothing wrote {buffer.name} before")
     _expect(write.accumulate or buffer.space != ACCUMULATOR, where, "replaces what an accumulator holds")
     _expect(len(write.index) == len(buffer.shape), where, f"{buffer.name} has {len(buffer.shape)} axes")
     for index in write.index:
@@ -282,7 +287,7 @@ def _verify_write(write: Write, nest: Nest, dtypes: list[str], scope: _Scope, wh
     dtype = dtypes[write.value]
     if write.combine:
         _expect(dtype in COMBINES.get(write.combine, ()), where, f"{write.combine} does not combine {dtype}")
-    if write.accumulate:
+    if write.accumulate and buffer.space == ACCUMULATOR:
         _expect(write.combine == scope.combines[buffer.name], where, f"not {scope.combines[buffer.name]}")
     wide = write.accumulate and write.combine in ("add", "mul") and dtype in FLOATS
     _expect(buffer.dtype == (F64 if wide else dtype), where, f"{dtype} into {buffer.dtype}")
