@@ -211,18 +211,18 @@ MALFORMED = {
     "misplaced": ("  workspace w : f64[d]", "  tile w : f64[d]", 9, "a plan has no tile"),
     "shape": ("r : f64[n]", "r : f64[n", 5, "a shape without an end"),
     "size": ("over {n}:", "over n:", 12, "expected a number or a size in braces"),
-    "statement": ("    loop k < {n}", "    while k < {n}", 41, "expected copy"),
+    "statement": ("    loop k < {n}", "    while k < {n}", 48, "expected copy"),
     "operation": ("%2 = mul %0 %1", "%2 = multiply %0 %1", 19, "no operation: 'multiply'"),
     "numbering": ("%1 = constant -1.5", "%3 = constant -1.5", 18, "expected %1"),
     "constant": ("constant -1.5", "constant -x", 18, "expected a number, found x"),
     "mark": ("(reduced, vector), panel", "(reduced, wide), panel", 16, "an axis is reduced or vector"),
     "option": ("unroll i by 4", "unfold i by 4", 16, "expected unroll"),
-    "quotient": ("floor((a + 3) / 2) - 1", "floor((a + 3 - 1", 31, "a quotient without an end"),
+    "quotient": ("floor((a + 3) / 2) - 1", "floor((a + 3 - 1", 38, "a quotient without an end"),
     "index": ("t[i] = add %2", "t[i = add %2", 20, "expected ,"),
     "symbol": ("x[row + i, j]", "x[row @ i, j]", 17, "no token of a plan"),
-    "indentation": ("    copy state", "     copy state", 49, "an odd number of blanks"),
+    "indentation": ("    copy state", "     copy state", 56, "an odd number of blanks"),
     "depth": ("      r[row + i]", "        r[row + i]", 25, "indented 4 times, not 3 times"),
-    "further": ("copy state <- next", "copy state <- next next", 49, "expected the end of the line"),
+    "further": ("copy state <- next", "copy state <- next next", 56, "expected the end of the line"),
 }  # fmt: skip
 
 

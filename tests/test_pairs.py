@@ -11,6 +11,7 @@ import pytest
 from kernel_support import as_f32, plans_of, same_bits
 from support import build, differences
 
+from exprc.diagnostics import InternalError
 from exprc.driver import Options
 from exprc.driver.pipeline import run_stages
 from exprc.ir.node import toposort
@@ -28,11 +29,11 @@ DISTANCES = "D = sum((X[:, None, :] - X[None, :, :])^2, axis=2)\n"
 CROSSED = "D = sum(((A[:, None, :] - B[None, :, :]) * t)^2, axis=2)\n"
 
 
-def _distances(X: Any) -> Any:  # noqa: N803
+def _distances(X: Any) -> Any:
     return ((X[:, None] - X[None]) ** 2).sum(2)
 
 
-def _crossed(A: Any, B: Any, t: Any) -> Any:  # noqa: N803
+def _crossed(A: Any, B: Any, t: Any) -> Any:
     return (((A[:, None] - B[None]) * t) ** 2).sum(2)
 
 
@@ -79,7 +80,8 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 SIZES = ({"n": 0, "m": 0, "d": 3}, {"n": 1, "m": 2, "d": 1}, {"n": 17, "m": 5, "d": 3}, {"n": 3, "m": 40, "d": 0},
          {"n": 261, "m": 300, "d": 2})  # fmt: skip
-SHAPES = {"X": ("n", "d"), "A": ("n", "d"), "B": ("m", "d"), "u": ("m",), "s": (), "t": ("d",), "x": ("n",), "a": ("n",)}
+SHAPES = {"X": ("n", "d"), "A": ("n", "d"), "B": ("m", "d"), "u": ("m",), "s": (), "t": ("d",), "x": ("n",),
+          "a": ("n",)}  # fmt: skip
 
 
 def arguments(case: Case, sizes: dict[str, int]) -> dict[str, Any]:
@@ -93,13 +95,16 @@ def test_values_and_gradients(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     module = build(case.text, tmp_path)
     for sizes in SIZES:
+        if sizes["n"] == 0 and "max(" in case.text:
+            continue
         given = arguments(case, sizes)
         value, gradient = module.E.value_and_grad(**given)
         assert value == pytest.approx(case.loss(**given), rel=1e-12, abs=1e-12)
         if given[case.wrt].size > 60:
             continue
         others = {k: v for k, v in given.items() if k != case.wrt}
-        expected = differences(lambda w, others=others: case.loss(**{case.wrt: w}, **others), given[case.wrt])
+        width = 1e-4 if "max(" in case.text else 1e-2  # so that no other entry becomes the largest one
+        expected = differences(lambda w, others=others: case.loss(**{case.wrt: w}, **others), given[case.wrt], width)
         np.testing.assert_allclose(gradient[case.wrt], expected, rtol=1e-7, atol=1e-8)
 
 
@@ -122,12 +127,18 @@ def _long_axes(buffer: Buffer) -> int:
     return sum(str(size) in ("n", "m") for size in buffer.shape)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if "softly" not in name and "farthest" not in name])
-def test_no_table_is_kept(name: str) -> None:
+@pytest.mark.parametrize("name", CASES)
+def test_no_table_is_kept_as_a_whole(name: str) -> None:
     for plan in plans_of(CASES[name].text):
         tiles = [tile for kernel in plan.kernels for tile in kernel.tiles]
         assert all(_long_axes(buffer) <= 1 for buffer in (*plan.workspace, *tiles)), show_plan(plan)
-        assert not any(_long_axes(tile) for tile in tiles), show_plan(plan)
+
+
+@pytest.mark.parametrize("name", ["sum over pairs", "written in one line", "differences of a vector"])
+def test_memory_does_not_grow_with_the_points(name: str) -> None:
+    for plan in plans_of(CASES[name].text):
+        tiles = [tile for kernel in plan.kernels for tile in kernel.tiles]
+        assert not plan.workspace and not any(_long_axes(tile) for tile in tiles), show_plan(plan)
 
 
 def test_blocks_along_the_second_axis() -> None:
@@ -147,7 +158,8 @@ def test_a_tile_must_be_started_before_it_adds_up() -> None:
     text = show_plan(next(p for p in plans_of(CASES["sum over pairs"].text) if p.symbol.endswith("grad")))
     start = text.index("    nest i < rows; j < {d} (vector)\n      %0 = constant 0.0")
     without = text[:start] + text[text.index("    loop column") :]
-    with pytest.raises(Exception, match="nothing wrote t0 before"):
+    assert without != text
+    with pytest.raises(InternalError, match="nothing wrote t0 before"):
         verify_plan(read_plan(without))
 
 
@@ -185,7 +197,10 @@ SIGNS: dict[str, int] = {
 
 @pytest.mark.parametrize("expression", SIGNS)
 def test_what_exchanging_two_axes_does(expression: str, tmp_path: Path) -> None:
-    declared = "dim n, d\ninput x : f64[n]\ninput y : f64[n]\ninput X : f64[n, d]\ninput Y : f64[n, d]\ninput K : f64[n, n]\n"
+    declared = (
+        "dim n, d\ninput x : f64[n]\ninput y : f64[n]\ninput X : f64[n, d]\ninput Y : f64[n, d]\n"
+        "input K : f64[n, n]\n"
+    )
     text = declared + f"output r = {expression}\n"
     state = run_stages(Source("m.expr", text), Options(name="m"), "differentiate")
     (entry,) = state.entries

@@ -43,7 +43,8 @@ def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) 
             if statement.rows:
                 left = function.value(f"sub i64 {extent}, {variable}")
                 rows = function.call("i64", "llvm.smin.i64", ("i64", left), ("i64", str(statement.block)))
-                within = within.with_rows(Rows(statement.variable, statement.rows, statement.extent, statement.block), rows)
+                block = Rows(statement.variable, statement.rows, statement.extent, statement.block)
+                within = within.with_rows(block, rows)
             pending.append((inside, _End(loop)))
             pending.extend((within, inner) for inner in reversed(statement.body))
         else:

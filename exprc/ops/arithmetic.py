@@ -37,7 +37,8 @@ def _remainder_partials(out: Node, x: Node, y: Node) -> tuple[Node, Node]:
 add = elementwise(
     "add", "the sum", XY, "number", numpy=numpy_function("add"), program=instruction("add"),
     partials=lambda out, x, y: (constant_like(out, 1), constant_like(out, 1)),
-    infix="+", precedence=SUM, latex="#1 + #2", domain=_PAIR, laws=frozenset(("commutative", "associative", "zero", "additive")),
+    infix="+", precedence=SUM, latex="#1 + #2", domain=_PAIR,
+    laws=frozenset(("commutative", "associative", "zero", "additive")),
     example="input x : f64; output r = x + 1",
     reach=reach.of_sum,
 )  # fmt: skip

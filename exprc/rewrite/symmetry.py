@@ -13,6 +13,7 @@ from exprc.ir.node import Node, make
 from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE, VIEW
 from exprc.ir.sizes import Size
 from exprc.ops.arithmetic import neg
+from exprc.ops.contraction import contract
 from exprc.ops.leaves import constant_value
 from exprc.scalar.builder import Builder
 
@@ -26,7 +27,7 @@ def exchange_sign(node: Node, first: int, second: int) -> int:
 
 
 def with_sums_as_rows(node: Node) -> Node:
-    """A sum of products, or a sum, over one of two axes whose exchange is known: over the later one, perhaps negated."""
+    """A sum (of products) over the earlier of two axes whose exchange is known: over the later one, perhaps negated."""
     if node.kind == CONTRACT:
         return _contraction(node)
     if node.kind == REDUCE and node.op.combine == "add":
@@ -35,32 +36,30 @@ def with_sums_as_rows(node: Node) -> Node:
 
 
 def _contraction(node: Node) -> Node:
+    """Each factor on its own is read with the axis that stays before the one that is summed."""
     left, right, out = node.attrs
-    sizes: dict[str, Size] = dict(zip(left + right, node.args[0].shape + node.args[1].shape, strict=True))
-    for summed in (label for label in dict.fromkeys(left + right) if label not in out):
-        for kept in out:
-            if sizes[kept] != sizes[summed] or not _comes_first(summed, kept, left, right):
-                continue
-            sign = 1
-            for value, labels in zip(node.args, (left, right), strict=True):
-                if summed in labels and kept in labels:
-                    sign *= exchange_sign(value, labels.index(summed), labels.index(kept))
-                elif summed in labels or kept in labels:
-                    sign = 0
+    total, labels = 1, []
+    for value, own in zip(node.args, (left, right), strict=True):
+        for summed, kept in _out_of_order(own, out, value.shape):
+            sign = exchange_sign(value, own.index(summed), own.index(kept))
             if sign:
-                exchange = str.maketrans(summed + kept, kept + summed)
-                attrs = (left.translate(exchange), right.translate(exchange), out)
-                result = make(node.op, node.args, attrs)
-                return result if sign > 0 else neg(result)
-    return node
+                total *= sign
+                own = own.translate(str.maketrans(summed + kept, kept + summed))
+        labels.append(own)
+    if labels == [left, right]:
+        return node
+    result = contract(node.args[0], node.args[1], labels[0], labels[1], out)
+    return result if total > 0 else neg(result)
 
 
-def _comes_first(summed: str, kept: str, *operands: str) -> bool:
-    """Whether in the first operand that has both the summed axis comes before the other."""
-    for labels in operands:
-        if summed in labels and kept in labels:
-            return labels.index(summed) < labels.index(kept)
-    return False
+def _out_of_order(labels: str, out: str, shape: tuple[Size, ...]) -> list[tuple[str, str]]:
+    """Pairs of labels of one size of which the first is summed and the second is not."""
+    return [
+        (first, second)
+        for i, first in enumerate(labels)
+        for j, second in enumerate(labels)
+        if i < j and first not in out and second in out and shape[i] == shape[j]
+    ]
 
 
 def _sum(node: Node) -> Node:
@@ -159,7 +158,7 @@ def _exchanged(seen: IndexMap, first: int, second: int) -> IndexMap:
 
 
 def _sign_of_result(node: Node, signs: list[int]) -> int:
-    """What an element-wise operation makes of arguments of which some are negated: by its laws or its scalar program."""
+    """What an element-wise operation makes of arguments of which some are negated, by laws or by its program."""
     laws = node.op.laws
     if "signed" in laws:
         return -1 if signs.count(-1) % 2 else 1

@@ -47,12 +47,47 @@ class Reads(NamedTuple):
     """What every pass asks of the nodes of a graph, found once.
 
     `accesses` tell how each value is read, `domains` the loops of nested nodes, `operands` how computing nodes read
-    their arguments: nested ones in terms of their domain's axes.
+    their arguments: nested ones in terms of their domain's axes.  `light` are the element-wise nodes that are made
+    again wherever they are read at the same point.
     """
 
     accesses: dict[Node, Access]
     domains: dict[Node, Domain]
     operands: dict[Node, list[Access]]
+    light: frozenset[Node] = frozenset()
+
+    def same_point(self, node: Node, access: Access) -> bool:
+        """Whether a node reads the value of an element-wise one at the point at which it is computed itself."""
+        base = access.base
+        if not isinstance(base, Node) or base.kind != ELEMENTWISE or node.kind not in (ELEMENTWISE, REDUCE):
+            return False
+        if base not in self.domains or self.domains[node].extents != self.domains[base].extents:
+            return False
+        return all(index.only_variable == i for i, index in enumerate(access.map.indices)) and not access.map.guards
+
+    def remade(self, node: Node) -> set[Node]:
+        """The light values that are made for a node."""
+        found: set[Node] = set()
+        pending = [node]
+        while pending:
+            for access in self.operands[pending.pop()]:
+                if access.base in self.light and access.base not in found and self.same_point(node, access):
+                    assert isinstance(access.base, Node)
+                    found.add(access.base)
+                    pending.append(access.base)
+        return found
+
+    def sources(self, node: Node) -> list[Access]:
+        """What a node reads, light values at the same point written out: they are made of what is read for them."""
+        found: list[Access] = []
+        pending = list(reversed(self.operands[node]))
+        while pending:
+            access = pending.pop()
+            if access.base in self.light and self.same_point(node, access):
+                pending.extend(reversed(self.operands[access.base]))
+            else:
+                found.append(access)
+        return found
 
 
 def computes(node: Node) -> bool:

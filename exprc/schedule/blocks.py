@@ -63,19 +63,26 @@ def parts_of(
 def _second_size(
     nodes: Sequence[Node], reads: Reads, homes: Mapping[Node, Home], sizes: Collection[Size], producers: Producers
 ) -> Size | None:
-    """The size of the axis along which a table that has to be kept for other nests is longest."""
+    """The size of the axis along which a table that has to be kept for other nests is longest: one that is not read in
+    registers, or that goes into sums over different axes, each of which is a nest."""
     kept = {base for node in nodes for base, in_registers in producers(node) if not in_registers}
     for size in sizes:
+        sums: set[frozenset[int]] = set()
         for node in nodes:
-            if node in kept and node.kind in NESTED:
+            if node.kind in NESTED:
                 loops, home = reads.domains[node], homes[node]
-                if any(loops.extents[axis] == size and axis != home.axis for axis in loops.result) and _rows(loops, home):
+                if node in kept and _is_table(loops, home, loops.result, size):
                     return size
+                if loops.reduced and _is_table(loops, home, range(len(loops.extents)), size):
+                    sums.add(loops.reduced)
+        if len(sums) > 1:
+            return size
     return None
 
 
-def _rows(loops: Domain, home: Home) -> bool:
-    return home.axis is not None and home.axis in loops.result
+def _is_table(loops: Domain, home: Home, axes: Sequence[int], size: Size) -> bool:
+    """Whether these axes of a domain have the rows of the stream and another axis of a size."""
+    return home.axis in axes and any(loops.extents[axis] == size and axis != home.axis for axis in axes)
 
 
 def _second_axes(nodes: Sequence[Node], reads: Reads, homes: Mapping[Node, Home], size: Size) -> dict[Node, int]:
@@ -95,7 +102,7 @@ def _second_axes(nodes: Sequence[Node], reads: Reads, homes: Mapping[Node, Home]
 def _follows(node: Node, axis: int, axes: Mapping[Node, int], reads: Reads) -> bool:
     return any(
         isinstance(access.base, Node) and _reads_block(access.base, access.map.indices, axis, axes, reads)
-        for access in reads.operands[node]
+        for access in reads.sources(node)
     )
 
 
@@ -113,5 +120,5 @@ def _waits(node: Node, base: Node, axes: Mapping[Node, int], reads: Reads) -> bo
         return False
     if node not in axes:
         return True
-    accesses = [access for access in reads.operands[node] if access.base is base]
+    accesses = [access for access in reads.sources(node) if access.base is base]
     return not all(_reads_block(base, access.map.indices, axes[node], axes, reads) for access in accesses)

@@ -140,7 +140,7 @@ def open_sum(node: Node, scope: Scope) -> Nest:
 
 
 def close_sum(node: Node, scope: Scope) -> Nest | None:
-    """The nest that stores into its targets what a node has added up."""
+    """The nest that stores into its targets what a node has added up, where it is read from then on."""
     targets = scope.targets.get(node, ())
     if not targets:
         return None
@@ -152,7 +152,9 @@ def close_sum(node: Node, scope: Scope) -> Nest | None:
     dtype = scope.buffers[place.buffer].dtype
     number = body.converted(body.add(Load(place.buffer, index, (), dtype)), dtype, node.dtype)
     assert scope.stream is not None
-    outside = tuple(index[i].plus(axis(scope.stream.start)) if i == position else index[i] for i in range(len(index)))
+    first = axis(scope.stream.start)
+    outside = tuple(first.plus(index[i]) if i == position else index[i] for i in range(len(index)))
+    scope.places[node] = targets[0]
     writes = tuple(Write(target.buffer, target.prefix + outside, number) for target in targets)
     return choose_vector(Nest(tuple(map(Axis, names, extents)), frozenset(), tuple(body.instructions), writes))
 
@@ -186,6 +188,7 @@ class Body:
         self.values: dict[Node, int] = {}
 
     def add(self, instruction: Instruction) -> int:
+        """The number of an instruction."""
         key = (type(instruction), instruction if not isinstance(instruction, Constant) else repr(instruction))
         if key not in self.numbers:
             self.numbers[key] = len(self.instructions)
@@ -193,17 +196,27 @@ class Body:
         return self.numbers[key]
 
     def read(self, access: Access) -> int:
+        """The value that an access reads: at hand, made here, or loaded."""
         base = access.base
         if isinstance(base, Node) and base in self.values and base.kind == ELEMENTWISE:
             return self.values[base]
         if isinstance(base, Node) and base.op in leaves.INLINE:
             return self._inline(base, access.map)
+        if base in self.scope.reads.light and self._is_here(access.map):
+            assert isinstance(base, Node)
+            self.values[base] = _compute(base, self)
+            return self.values[base]
         place = base if isinstance(base, Place) else self.scope.places[base]
         indices, guards = rename(access.map, self.names)
         known = self.scope.buffers.get(place.buffer)
         dtype = known.dtype if known and known.space == TILE else access.dtype
         number = self.add(Load(place.buffer, self.index(place, indices), guards, dtype))
         return self.converted(number, dtype, access.dtype)
+
+    def _is_here(self, map_: IndexMap) -> bool:
+        """Whether a value of the nest's own domain is read at the point at hand."""
+        same = all(index.only_variable == i for i, index in enumerate(map_.indices))
+        return same and len(map_.indices) == len(self.names) and not map_.guards
 
     def converted(self, number: int, dtype: str, wanted: str) -> int:
         """A value as another dtype."""

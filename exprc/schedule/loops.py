@@ -90,8 +90,8 @@ def _body_statements(
         targets.setdefault(watch.lowest, [scope.new_slot(I64)])
         outside.add(watch.lowest)
     inner = replace(
-        scope, reads=reads, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None, inner=None,
-        depth=scope.depth + 1,
+        scope, reads=reads, homes=dict.fromkeys(computing, NO_HOME), places={}, targets=targets, stream=None,
+        inner=None, depth=scope.depth + 1,
     )  # fmt: skip
     statements = build_statements(computing, inner, frozenset(outside))
     statements += [expectation(watch, targets[watch.lowest][0]) for watch in watched.watches]

@@ -48,6 +48,7 @@ class Group:
     key: GroupKey
     nodes: list[Node] = field(default_factory=list)
     reduced: frozenset[int] = frozenset()
+    made: set[Node] = field(default_factory=set)
     cost: int = 0
 
 
@@ -119,7 +120,7 @@ class Edge(NamedTuple):
 
 def _edges(node: Node, scope: Scope) -> list[Edge]:
     found = []
-    for access in scope.reads.operands[node]:
+    for access in scope.reads.sources(node):
         base = access.base
         if isinstance(base, Node):
             producer = base.args[0] if base.kind == PROJECT else base
@@ -128,13 +129,12 @@ def _edges(node: Node, scope: Scope) -> list[Edge]:
 
 
 def _in_registers(node: Node, base: Node, access: Access, scope: Scope) -> bool:
-    """Whether an elementwise value of the same domain is read at the same point."""
-    if base.kind != ELEMENTWISE or node.kind not in (ELEMENTWISE, REDUCE) or base not in scope.homes:
-        return False
-    own, other = scope.reads.domains[node], scope.reads.domains[base]
-    if own.extents != other.extents or scope.homes[node].axis != scope.homes[base].axis:
-        return False
-    return all(index.only_variable == i for i, index in enumerate(access.map.indices))
+    """Whether an elementwise value of the same domain is read at the same point, of the same slice."""
+    return (
+        base in scope.homes
+        and scope.reads.same_point(node, access)
+        and scope.homes[node].axis == scope.homes[base].axis
+    )
 
 
 def _assign_steps(nodes: Sequence[Node], edges: Mapping[Node, list[Edge]]) -> dict[Node, int]:
@@ -170,7 +170,9 @@ def _group(nodes: Sequence[Node], steps: Mapping[Node, int], scope: Scope) -> li
             open_groups[key] = group
             finished.append(group)
         group.nodes.append(node)
-        group.cost += max(1, 2 * node.op.cost)
+        new = [node] if node.kind not in NESTED else [node, *(scope.reads.remade(node) - group.made)]
+        group.made.update(new)
+        group.cost += sum(max(1, 2 * one.op.cost) for one in new)
         group.reduced = group.reduced or loops.reduced
     return sorted(finished, key=lambda g: (g.key.step, g.key.own < -1))
 

@@ -93,7 +93,7 @@ def rank_sizes(order: Sequence[Node], inputs: Sequence[Node], reads: Reads) -> l
 def _computed_operands(node: Node, reads: Reads) -> list[tuple[Node, Access]]:
     """(producer, access) of every operand that is computed; for nodes without a domain the access means nothing."""
     found = []
-    for access in reads.operands[node]:
+    for access in reads.sources(node):
         base = access.base
         if isinstance(base, Node):
             producer = base.args[0] if base.kind == PROJECT else base
@@ -149,6 +149,10 @@ def stream_position(loops: Domain, home: Home) -> int | None:
     return loops.result.index(home.axis) if home.axis is not None and home.axis in loops.result else None
 
 
+def _is_table(value: Node) -> bool:
+    return len(value.types) == 1 and value.type.rank > 1
+
+
 def _sink(
     order: list[Node],
     homes: Mapping[Node, Home],
@@ -156,11 +160,16 @@ def _sink(
     levels: dict[Node, int],
     reads: Reads,
 ) -> None:
-    """Moves what is carried to the level of its first reader, so that it need not be kept across a barrier."""
+    """Moves what is carried to the level of its first reader, so that it need not be kept across a barrier.
+
+    What adds up computed tables stays with them: else they would have to be kept.
+    """
     earliest: dict[Node, int] = {}
     for node in reversed(order):
         axis = homes[node].axis
         carried = node.kind in NESTED and (axis is None or axis in reads.domains[node].result)
+        if carried and reads.domains[node].reduced:
+            carried = not any(_is_table(edge.producer) for edge in edges[node] if not edge.barrier)
         if carried and node in earliest:
             levels[node] = max(levels[node], earliest[node])
         for edge in edges[node]:

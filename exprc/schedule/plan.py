@@ -34,7 +34,7 @@ from exprc.schedule.loops import special_statements
 from exprc.schedule.nests import build_statements
 from exprc.schedule.order import evaluation_order
 from exprc.schedule.phases import NO_HOME, Phase, Phases, find_phases, rank_sizes, stream_position
-from exprc.schedule.recompute import recomputed
+from exprc.schedule.recompute import recomputed, with_light_values
 
 PRODUCT_BLOCK, FLAT_BLOCK = 64, 1024
 ROW_CHUNK, FLAT_CHUNK = 1024, 16384
@@ -63,7 +63,7 @@ def make_plan(
     became = {node: watched.changed.get(node, node) for node in lines or {}}
     lines_now = {changed[new]: (lines or {})[node] for node, new in became.items() if new in changed}
     order = evaluation_order(found)
-    reads = resolve(order)
+    reads, order = with_light_values(resolve(order), order, found)
     phases = find_phases(order, reads, rank_sizes(order, [node for _, node in inputs], reads))
     builder = _Builder(inputs, outputs, reads, phases, lines_now, watches)
     kernels = tuple(builder.kernels())
@@ -183,7 +183,7 @@ class _Builder:
         kernel_of = {node: number for number, phase in enumerate(self.phases.phases) for node in phase.nodes}
         found: set[Node] = set(self.targets)
         for node, number in kernel_of.items():
-            maps = self.reads.operands[node]
+            maps = self.reads.sources(node)
             found.update(a.base for a in maps if isinstance(a.base, Node) and kernel_of.get(a.base, number) != number)
             if node.kind in NESTED and _reduces_stream(node, self.reads, self.phases):
                 found.add(node)
@@ -211,7 +211,8 @@ def _fitted(
 ) -> tuple[Stream, tuple[Buffer, ...]]:
     """Stream and tiles with a block so short that very many tiles fit the cache; `axes` are those along the block."""
     block = stream.block
-    sizes = [(product(tile.shape) * BYTES[tile.dtype]).constant or 0 for tile in tiles if axes.get(tile.name) is not None]
+    blocked = [tile for tile in tiles if axes.get(tile.name) is not None]
+    sizes = [(product(tile.shape) * BYTES[tile.dtype]).constant or 0 for tile in blocked]
     while sum(sizes) // stream.block * block > MOST_TILE_BYTES and block > SHORTEST_BLOCK:
         block //= 2
     if block == stream.block:

@@ -1,12 +1,12 @@
 """What is cheaper to compute again than to keep: a graph rewritten so that the schedule keeps less in memory.
 
-A value that is read at other places than its own (a slice of it, an entry placed among zeros) has to be kept whole, and
-so has one that a sum of products reads.  Where it takes a few instructions, made of what is in memory anyway, its readers
-make it themselves:
+A value that is read at other places than its own (a slice of it, an entry placed among zeros) has to be kept whole,
+and so has one that a sum of products reads.  Where it takes a few instructions, made of what is in memory anyway, its
+readers make it themselves:
 
-    pad(a * b)          becomes   where(inside, pad(a) * pad(b), 0)
-    contract(K, D)      becomes   sum(K * D)       where D, such as x[:, None] - x[None, :], has more axes than its parts
-    sum(t)              becomes   sum(pad(t))      where t is a little shorter than what is computed beside it
+    pad(a * b)        becomes  where(inside, pad(a) * pad(b), 0)
+    contract(K, D)    becomes  sum(K * D)     where D, such as x[:, None] - x[None, :], has more axes than its parts
+    sum(t)            becomes  sum(pad(t))    where t is a little shorter than what is computed beside it
 
 The last brings loops of nearly equal length together, so that what they have in common is loaded and computed once.
 Values keep their bits.  Works on kinds, index maps and scalar programs; must not know memory.
@@ -28,10 +28,12 @@ from exprc.ops.table import broadcast_to, constant_like
 from exprc.ops.views import broadcast, pad, transpose
 from exprc.rewrite.symmetry import with_sums_as_rows
 from exprc.scalar.builder import Builder, reachable
+from exprc.schedule.access import Reads
 
 MOVED_WORK = 24  # instructions of a value that are made again rather than written to memory and read back
 SPREAD_WORK = 3  # of one that would be larger than what it is made of: made once for each product
 WIDENED_WORK = 64  # of the terms of a sum that is made over a longer axis
+REMADE_WORK = 4  # of one that each nest makes for itself rather than read it
 LONGEST_TAIL = 4  # by how many entries the longer axis may be longer
 SLOW = {"div": 4, "sqrt": 4, "call": 30}  # instructions that take as long as several
 
@@ -59,6 +61,23 @@ def recomputed(roots: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Node, Node
 
 def _as_rows(node: Node, arguments: tuple[Node, ...]) -> Node:
     return with_sums_as_rows(node if arguments == node.args else make(node.op, arguments, node.attrs))
+
+
+def with_light_values(reads: Reads, order: Sequence[Node], roots: Sequence[Node]) -> tuple[Reads, list[Node]]:
+    """Reads that know which element-wise values each nest makes for itself, since that takes no longer than to read
+    them, and the order without those that need not be there for another reason."""
+    work: dict[Node, int] = {}
+    results = frozenset(roots)
+    light = frozenset(
+        node for node in order
+        if node.kind == ELEMENTWISE and node.shape and node not in results and _work(node, work) <= REMADE_WORK
+    )  # fmt: skip
+    reads = reads._replace(light=light)
+    wanted: set[object] = {reads.accesses[root].base for root in roots if root in reads.accesses}
+    for node in reversed(order):
+        if node in reads.operands and (node not in light or node in wanted):
+            wanted.update(access.base for access in reads.sources(node))
+    return reads, [node for node in order if node not in light or node in wanted]
 
 
 def _kept(roots: Sequence[Node], order: Sequence[Node]) -> frozenset[Node]:

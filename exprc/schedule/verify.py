@@ -147,7 +147,8 @@ def _verify_statements(body: tuple[Statement, ...], scope: _Scope, where: str) -
             own = (statement.variable, statement.rows) if statement.rows else (statement.variable,)
             for name in own:
                 _expect_new(name, inside, here)
-            _expect(statement.block > 0 and (bool(statement.rows) or statement.block == 1), here, "steps without a name")
+            _expect(statement.block > 0, here, "blocks have entries")
+            _expect(bool(statement.rows) or statement.block == 1, here, "steps without a name")
             variables = inside.variables | {*own}
             later = inside.written | set(_writes_of(statement.body))
             within = inside._replace(variables=variables, written=later)
@@ -171,7 +172,7 @@ def _verify_statements(body: tuple[Statement, ...], scope: _Scope, where: str) -
 def _writes_of(body: tuple[Statement, ...]) -> Iterator[Written]:
     for statement in statements_of(body):
         if isinstance(statement, Nest):
-            yield from (_written(write) for write in statement.writes)
+            yield from (_written(write) for write in statement.writes if not write.accumulate)
         elif isinstance(statement, Swap):
             yield statement.target
 
