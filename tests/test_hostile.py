@@ -106,6 +106,8 @@ LARGE = {
     "mistakes": ("output a = " + " + ".join(f"y{i}" for i in range(20_000)) + "\n", USER, "E0201"),
     "array literal": (f"output a = [{', '.join(['1'] * 10**5)}]\n", LIMIT, "E0601"),
     "quotes": ('"' * 100_001, USER, "E0109"),
+    "inputs": ("".join(f"input x{i} : f64\n" for i in range(20_000)) + f"output a = {' + '.join(f'x{i}' for i in range(20_000))}\n",  # noqa: E501
+               LIMIT, "at most 1000 arguments"),
 }  # fmt: skip
 
 

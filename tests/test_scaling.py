@@ -151,3 +151,12 @@ def test_odd_files(
     shown = capsys.readouterr().err
     assert code in shown
     assert len(shown) < MOST_TEXT
+
+
+def test_a_function_has_as_many_arguments_and_results_as_the_limit_says(tmp_path: Path) -> None:
+    """997 inputs, a param, the value and its gradient."""
+    names = [f"x{i}" for i in range(997)]
+    inputs = "".join(f"input {name} : f64\n" for name in names)
+    model = build(f"{inputs}param w : f64\nloss E = w * ({' + '.join(names)})\n", tmp_path)
+    found, gradient = model.E.value_and_grad(w=2.0, **dict.fromkeys(names, 3.0))
+    assert (found, gradient.w) == (2 * 3 * 997, 3 * 997)

@@ -11,6 +11,7 @@ from typing import Any
 
 from exprc import __version__
 from exprc.check.model import Declaration, Model
+from exprc.check.report import counted
 from exprc.diagnostics import Diagnostic, KnownLimit, Label
 from exprc.driver.compilation import Compilation, Entry, fixed_sizes
 from exprc.driver.options import Options
@@ -38,6 +39,8 @@ from exprc.rewrite import Settings, expand_composites, simplify
 from exprc.rewrite.rule import STABILIZE
 from exprc.schedule import kernel
 from exprc.schedule.plan import beginning, make_plan
+
+MOST_POINTERS = 1000  # of one function: Python's ctypes passes 1024 values, and code generation is quadratic in them
 
 
 def make_interface(state: Compilation) -> Interface:
@@ -157,8 +160,30 @@ def _callable(entry: Entry, names: tuple[str, str], model: Model) -> Callable:
         )
         gradient = GradientEntry(names[1], tuple(d.name for d in entry.wrt), results)
     role = "loss" if definition.role == "loss" else "output"
+    _refuse_long(entry, len(dims) + len(arguments), gradient)
     return Callable(
         definition.name, role, definition.doc, definition.line, arguments, dims, (value,), names[0], gradient
+    )
+
+
+def _refuse_long(entry: Entry, arguments: int, gradient: GradientEntry | None) -> None:
+    """Ends the build of a function with more arguments and results than can be passed."""
+    results = 1 + (len(gradient.results) if gradient else 0)
+    if arguments + results <= MOST_POINTERS:
+        return
+    name = entry.definition.name
+    needed = f"{arguments} sizes, inputs and params" + (f", and {counted(results - 1, 'gradient')}" if gradient else "")
+    help = ["pass values of one kind as one array: `param w : f64[1000]`, used as `w[0]`, `w[1]`, …"]
+    if gradient and arguments < MOST_POINTERS:
+        help.append("`--order 0` builds the value without gradients")
+    raise KnownLimit(
+        Diagnostic(
+            "E0605",
+            f"a function of the library has at most {MOST_POINTERS} arguments and results",
+            (Label(entry.definition.span, f"this depends on {needed}"),),
+            (),
+            tuple(help),
+        )
     )
 
 
