@@ -197,6 +197,11 @@ ROUND_TRIPS = {
     "S = scan s = zeros(d) over x in X {\n"
     "    Q = scan q = s over v in X { tanh(q * w + v) }\n    last(Q, s) + 0.1 * x\n}\n"
     "loss E = sum(S)\n",
+    "names_of_loops": "dim T, n, d\ninput X : f64[T, d]\ninput x : f64[n]\nparam w, s : f64[d]\n"
+    "fn smooth(z) = scan acc = 0.0 over x in z { 0.5 * acc + sin(x) }\n"
+    "A, B = scan t1 = s, sin = 1.0 over x in X, t in 0..T { tanh(t1 * x) + t * w, cos(sin * sum(x)) }\n"
+    "C = scan s = w over x in X { R = scan s = s over x in X { tanh(x * s) }\n last(R, s) * x }\n"
+    "loss E = sum(A) + sum(B) * sum(smooth(w)) + sum(smooth(x)) + sum(C)\n",
     "attention": "dim n, d\ninput X : f64[n, d]\nparam K, V : f64[d, d]\n"
     "P = softmax(X @ K @ X' / sqrt(d))\nloss E = sum((P @ X @ V)^2)\n",
     "rows_and_columns": "dim n, d\ninput X : f64[n, d]\nparam w : f64[d]\n"
@@ -467,6 +472,36 @@ def test_rewrites_are_listed_with_their_class(model: str, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert re.search(r"log_sigmoid \(improving, line \d+\): ", text) or re.search(r"log_sigmoid \(improving", text)
     assert re.search(r"collect \(rounding.*\n.*\n    → ", text)
+
+
+LOOPS = """\
+dim T, n
+input X : f64[T, n]
+input y : f64[T]
+param w : f64[n]
+param a : f64
+fn smooth(z) = scan acc = 0.0 over e in z { a * acc + log(1 + exp(e)) }
+A, L = scan t = 0.0, lag = 1.0 over row in X, k in 0..T {
+    B = scan u = t over v in row { log(1 + exp(u + v * a + k)) }
+    next sum(B) + log(1 + exp(w @ row)), t
+}
+loss E = sum(A * y) + sum(L) + sum(smooth(y))
+"""
+
+
+def test_loops_are_printed_with_the_names_of_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the loops of a derivative, which nobody wrote, states are s1, s2, … and elements x1, x2, …"""
+    path = tmp_path / "m.expr"
+    path.write_text(LOOPS)
+    assert run(["check", str(path), "--rewrites"]) == 0
+    listed = capsys.readouterr().out
+    for term in ("u + v * a + f64(k)", "w @ row", "e"):
+        assert f"      log(1 + exp({term}))\n    → softplus({term})\n" in listed
+    assert "x0" not in listed
+    assert "scan acc = 0 over e in y { next a * acc + softplus(e) emit acc }" in grad(LOOPS)
+    assert "scan u = x3 over v in x4 {" in grad(LOOPS)
 
 
 def test_a_loss_without_params_is_differentiated_by_inputs(

@@ -171,7 +171,6 @@ def _refuse_long(entry: Entry, arguments: int, gradient: GradientEntry | None) -
     results = 1 + (len(gradient.results) if gradient else 0)
     if arguments + results <= MOST_POINTERS:
         return
-    name = entry.definition.name
     needed = f"{arguments} sizes, inputs and params" + (f", and {counted(results - 1, 'gradient')}" if gradient else "")
     help = ["pass values of one kind as one array: `param w : f64[1000]`, used as `w[0]`, `w[1]`, …"]
     if gradient and arguments < MOST_POINTERS:

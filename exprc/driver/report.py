@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from exprc.driver.compilation import Compilation, definition_names
-from exprc.ir.node import toposort
+from exprc.driver.loops import loop_names
+from exprc.ir.node import Node, toposort
 from exprc.ir.sizes import Size, dim, product
 from exprc.ir.types import BYTES
-from exprc.printing import print_formula
+from exprc.printing import names_within, print_formula
 from exprc.rewrite import expand_composites
 from exprc.schedule.access import resolve
 from exprc.schedule.classes import FREE, classify
@@ -94,18 +95,27 @@ def _bytes(buffers: list[Buffer]) -> Size:
 
 
 def _rewrites(state: Compilation) -> str:
-    """Each rewrite with its class and place, before and after, and why."""
+    """Each rewrite with its class and place, before and after, and why; what reads the same is said once."""
     assert state.model is not None
-    names = definition_names(state.values)
-    lines = ["rewrites"]
+    names, loops = definition_names(state.values), loop_names(state)
+    for entry in state.entries:
+        names = {**entry.names, **names}
+    inside: dict[tuple[Node, ...], Mapping[Node, str]] = {(): names}
+    found: dict[tuple[str, ...], None] = {}
     applications = list(dict.fromkeys(state.applied))
     for applied in applications[:MOST_ROWS]:
-        span = state.model.origins.get(applied.before)
-        place = f", line {span.line}" if span else ""
-        before, after = (print_formula(node, names, nearest=NEARBY).text for node in (applied.before, applied.after))
+        if applied.within not in inside:
+            inside[applied.within] = names_within(applied.within, names, NEARBY, loops)
+        before, after = (
+            print_formula(node, inside[applied.within], nearest=NEARBY, loops=loops).text
+            for node in (applied.before, applied.after)
+        )
         if before != after:
-            lines += [f"  {applied.rule.name} ({applied.rule.kind}{place}): {applied.rule.why}"]
-            lines += [f"      {before}", f"    → {after}"]
+            span = state.model.origins.get(applied.before)
+            place = f", line {span.line}" if span else ""
+            head = f"  {applied.rule.name} ({applied.rule.kind}{place}): {applied.rule.why}"
+            found.setdefault((head, f"      {before}", f"    → {after}"))
+    lines = ["rewrites", *(line for lines in found for line in lines)]
     if len(applications) > MOST_ROWS:
         lines.append(f"  … and {len(applications) - MOST_ROWS} more")
     return "\n".join(lines if len(lines) > 1 else [*lines, "  none"])

@@ -1,5 +1,6 @@
 """Graphs as formulas a person reads, in the program's own names.  Knows nothing of kernels."""
 
-from exprc.printing.text import Formula, print_formula, print_formulas
+from exprc.printing.loops import LoopHead, loop_head
+from exprc.printing.text import Formula, names_within, print_formula, print_formulas
 
-__all__ = ["Formula", "print_formula", "print_formulas"]
+__all__ = ["Formula", "LoopHead", "loop_head", "names_within", "print_formula", "print_formulas"]

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from exprc.ir.node import Node
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, PROJECT, REDUCE, SCAN
-from exprc.printing.loops import loop_pieces
+from exprc.printing.loops import LoopHead, local_names, loop_head, loop_pieces, parameters
 from exprc.printing.operations import operation_piece
-from exprc.printing.pieces import POSTFIX, Piece, spread_to
+from exprc.printing.pieces import POSTFIX, Piece, spread_to, wrapped
 
 LONG, MOST_TEXT, MOST_PARTS = 24, 4000, 200
 WORK = frozenset((ELEMENTWISE, REDUCE, CONTRACT, COMPOSITE))
 LEFT_OUT = Piece("…")
+Loops: TypeAlias = Mapping[LoopHead, tuple[str, ...]]  # what the program calls states and elements
+NO_LOOPS: Loops = {}
 
 
 class Formula(NamedTuple):
@@ -29,22 +31,44 @@ class Formula(NamedTuple):
 
 
 def print_formula(
-    root: Node, names: Mapping[Node, str], taken: frozenset[str] = frozenset(), nearest: int | None = None
+    root: Node,
+    names: Mapping[Node, str],
+    taken: frozenset[str] = frozenset(),
+    nearest: int | None = None,
+    loops: Loops = NO_LOOPS,
 ) -> Formula:
     """The formula of a node.  `names` are those of definitions, `taken` names that parts must not have.
 
     `nearest` is the number of nodes to look at: what is further from the root is left out.
     """
-    return _formula(_Writer(names, taken, {}, nearest), root)
+    return _formula(_Writer(names, taken, {}, nearest, loops), root)
 
 
 def print_formulas(
-    roots: Iterable[Node], names: Mapping[Node, str], taken: frozenset[str] = frozenset()
+    roots: Iterable[Node], names: Mapping[Node, str], taken: frozenset[str] = frozenset(), loops: Loops = NO_LOOPS
 ) -> Iterator[Formula]:
     """The formulas of several nodes, each with the parts that none before it has given."""
-    writer = _Writer(names, taken, {})
+    writer = _Writer(names, taken, {}, None, loops)
     for root in roots:
         yield _formula(writer, root)
+
+
+def names_within(
+    within: Sequence[Node], names: Mapping[Node, str], nearest: int, loops: Loops = NO_LOOPS
+) -> Mapping[Node, str]:
+    """The names of what the body of the last of some loops takes, each loop being in the body of the one before it."""
+    numbers: dict[str, int] = {}
+
+    def fresh(letter: str) -> str:
+        numbers[letter] = numbers.get(letter, 0) + 1
+        return f"{letter}{numbers[letter]}"
+
+    for node in within:
+        writer = _Writer(names, frozenset(), {}, nearest, loops)
+        pieces = writer.write(node.args[sum(node.attrs[1:3]) :])
+        words = [LEFT_OUT.text if writer.parts or len(p.text) > LONG else wrapped(p, POSTFIX) for p in pieces]
+        names = parameters(node, [*local_names(node, loops.get(loop_head(node), ()), " ".join(words), fresh), *words])
+    return names
 
 
 def _formula(writer: _Writer, root: Node) -> Formula:
@@ -74,12 +98,18 @@ class _Writer:
     """What one formula, or the body of a loop in it, has been given so far: names, and texts that are still needed."""
 
     def __init__(
-        self, names: Mapping[Node, str], taken: frozenset[str], numbers: dict[str, int], nearest: int | None = None
+        self,
+        names: Mapping[Node, str],
+        taken: frozenset[str],
+        numbers: dict[str, int],
+        nearest: int | None = None,
+        known_loops: Loops = NO_LOOPS,
     ) -> None:
         self.names = names
         self.taken = taken
         self.numbers = numbers  # the last number given after each letter
         self.nearest = nearest
+        self.known_loops = known_loops
         self.unnamed: Node | None = None  # the root whose own name is of no use to its formula
         self.parts: list[tuple[str, str]] = []
         self.pieces: dict[Node, Piece] = {}
@@ -160,11 +190,12 @@ class _Writer:
         def write_body(
             results: tuple[Node, ...], names: Mapping[Node, str]
         ) -> tuple[list[tuple[str, str]], list[Piece]]:
-            inner = _Writer(names, self.taken, self.numbers)
+            inner = _Writer(names, self.taken, self.numbers, None, self.known_loops)
             pieces = [spread_to(p, r.shape) for p, r in zip(inner.write(results), results, strict=True)]
             return inner.parts, pieces
 
-        loop = loop_pieces(node, [*arguments[:outer], *words], self._fresh, write_body)
+        known = self.known_loops.get(loop_head(node), ())
+        loop = loop_pieces(node, [*arguments[:outer], *words], known, self._fresh, write_body)
         self.parts.append((loop.names, _beginning(loop.text).text))
         self.loops[node] = loop.results
         return loop.results[0]

@@ -31,11 +31,12 @@ class Settings(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """One application of a rule."""
+    """One application of a rule; `within` are the loops in whose bodies it was, the outermost first."""
 
     rule: Rule
     before: Node
     after: Node
+    within: tuple[Node, ...] = ()
 
 
 class Rewritten(NamedTuple):
@@ -171,7 +172,7 @@ def _one_pass(roots: tuple[Node, ...], work: _Pass, log: list[Applied]) -> tuple
 def _rewrite_body(node: Node, args: tuple[Node, ...], work: _Pass, log: list[Applied]) -> Node:
     body: Function = node.attrs[0]
     inner = _fixed_point(body.results, work._replace(frozen=frozenset()))
-    log.extend(inner.log)
+    log.extend(applied._replace(within=(node, *applied.within)) for applied in inner.log)
     return make(node.op, args, (Function(body.parameters, inner.roots), *node.attrs[1:]))
 
 
