@@ -19,6 +19,7 @@ from exprc.diagnostics import Label
 from exprc.ir.node import Node
 from exprc.ir.sizes import Size
 from exprc.syntax import ast
+from exprc.syntax.documentation import is_documentation
 
 MOST_NAMED = 5
 _RESERVED = frozenset(
@@ -73,6 +74,7 @@ def collect_lints(
     """Remarks on a program without mistakes; `order` has what losses and outputs are made of."""
     for binding in context.globals.names.values():
         _lint_hidden(context, binding)
+    _lint_text(context, program)
     results = [definition for definition in definitions if definition.role != "definition"]
     if not results:
         end = len(program.span.source.text.rstrip())
@@ -92,6 +94,7 @@ def collect_lints(
             context.report.lint("L0102", f"{what} `{binding.name}` is not used", Label(binding.span, text), help=help)
     _lint_params(context, declarations, results, order)
     _lint_dims(context, dims, declarations, used)
+    _lint_unused_dims(context, program, dims)
     lint_domains(context, declarations, order)
     context.report.lints.sort(key=lambda lint: lint.labels[0].span.start)
 
@@ -206,6 +209,36 @@ def _lint_dims(context: Context, dims: list[Dim], declarations: list[Declaration
                 f"the size `{dim.name}` is bound by no array",
                 Label(dim.span, "the caller has to give it"),
             )
+
+
+def _lint_unused_dims(context: Context, program: ast.Program, dims: list[Dim]) -> None:
+    """Dims that nothing in the program names."""
+    used = set().union(*context.uses.values())
+    suspects = {dim.name: dim for dim in dims if dim.name not in used and not dim.name.startswith("_")}
+    declared = {dim.span for dim in suspects.values()}
+    for node in ast.walk(program) if suspects else ():
+        if isinstance(node, ast.Name) and node.span not in declared:
+            suspects.pop(node.text, None)
+    for dim in suspects.values():
+        text = "no array has it, and no formula"
+        context.report.lint("L0110", f"the size `{dim.name}` is not used", Label(dim.span, text))
+
+
+def _lint_text(context: Context, program: ast.Program) -> None:
+    """A text above the first line, which documents each of several names and not the model."""
+    first = program.statements[0] if program.statements else None
+    if program.doc or not isinstance(first, (ast.DimDecl, ast.InputDecl, ast.ParamDecl)) or len(first.names) < 2:
+        return
+    above = [c for c in program.comments if c.span.start < first.span.start and is_documentation(c)]
+    if above:
+        names = listed([f"`{name.text}`" for name in first.names[:MOST_NAMED]])
+        context.report.lint(
+            "L0111",
+            f"this text documents each of {names}",
+            Label(above[0].span.to(above[-1].span) if len(above) > 1 else above[0].span),
+            Label(first.span, "it stands directly above this"),
+            help="if it describes the model, leave an empty line below it",
+        )
 
 
 def _is_linear(size: Size, name: str) -> bool:
