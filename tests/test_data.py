@@ -179,6 +179,63 @@ def strange_files() -> dict[str, bytes]:
     }
 
 
+# ---- columns of a table as one array
+
+TABLE = 'id,age,"weight, kg",a..b,sex,y\na,1,2,7,f,3\nb,4,5.5,8,m,6\n'
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("age", [[1], [4]]),
+        ("y,age", [[3, 1], [6, 4]]),
+        ('age,"weight, kg"', [[1, 2], [4, 5.5]]),
+        ("age..a..b", [[1, 2, 7], [4, 5.5, 8]]),
+        ("a..b,y", [[7, 3], [8, 6]]),
+        ("age .. a..b, y", [[1, 2, 7, 3], [4, 5.5, 8, 6]]),
+        ('"age..weight, kg",y', [[1, 2, 3], [4, 5.5, 6]]),
+        ("age,age", [[1, 1], [4, 4]]),
+        ("y..age", "column `age` stands before `y`"),
+        ("wieght, kg", "no column `wieght`; its columns are id, age, weight, kg"),
+        ("agee", "no column `agee`; did you mean `age`?"),
+        ("", "no column ``; its columns are id, age"),
+    ],
+)
+def test_columns_of_a_table_are_one_array(columns: str, expected: list[list[float]] | str) -> None:
+    Path("t.csv").write_text(TABLE)
+    if isinstance(expected, str):
+        assert expected in refusal("t.csv", f"X=t.csv:{columns}")
+        return
+    found = load_data(["t.csv", f"X=t.csv:{columns}"])
+    assert found.arrays["X"].tolist() == expected and "X" in found.texts
+    assert found.arrays["age"].tolist() == [1, 4]
+    assert load_data([f"t.csv:{columns}"]).arrays["t"].tolist() == expected
+
+
+def test_what_is_wrong_with_columns() -> None:
+    Path("t.csv").write_text(TABLE)
+    assert load_data(["X=t.csv:age,sex"]).problems == {"X": "line 2, column `sex`: 'f' is no number"}
+    Path("t.csv:age").write_text("1\n")
+    assert "data comes as" in refusal("X=t.csv:age")  # a file of that name is taken as it is
+    Path("u.csv").write_text("a,a\n1,2\n")
+    assert "several columns have the name `a`" in refusal("X=u.csv:a")
+    Path("u.csv").write_text("1,2\n")
+    assert "no column `a`; its columns have no names" in refusal("X=u.csv:a")
+
+
+def test_a_matrix_of_columns_in_a_run(capsys: Captured) -> None:
+    Path("lines.expr").write_text(
+        "dim n, d\ninput X : f64[n, d]\ninput y : f64[n]\nparam w : f64[d] = 1\nloss E = sum((X @ w - y)^2)\n"
+    )
+    Path("t.csv").write_text(TABLE)
+    assert run(["run", "lines.expr", "--data", "t.csv"]) == 1
+    assert "`--data X=table.csv:a,b` makes it of columns" in capsys.readouterr().err
+    assert run(["run", "lines.expr", "--data", "t.csv", "X=t.csv:age,a..b"]) == 0
+    assert capsys.readouterr().out == "E = 61.0\n"
+    assert run(["check", "lines.expr", "--grad", "--data", "t.csv", "X=t.csv:age"]) == 0
+    assert run(["run", "lines.expr", "--data", "X=t.csv:age", "t.csv", "-o", "t.csv"]) == 2
+
+
 @pytest.mark.parametrize("name", strange_files())
 def test_strange_files_are_refused_and_nothing_is_executed(name: str, capsys: Captured) -> None:
     Path(name).write_bytes(strange_files()[name])

@@ -52,7 +52,7 @@ def test_every_example_of_a_help_text_runs(
     for name, array in (("X", X), ("y", y), ("w", w)):
         np.save(f"{name}.npy", array)
     Path("start.csv").write_text("0\n1\n")
-    Path("table.csv").write_text("y,t\n1,2\n3,4\n5,6\n")
+    Path("table.csv").write_text("y,t,age,height\n1,2,1,0\n3,4,0,1\n5,6,1,1\n")
     command, _, into = line.partition(" > ")
     command, _, source = command.partition(" < ")
     if source:

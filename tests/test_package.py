@@ -451,6 +451,34 @@ def test_everything_that_is_written_is_known_again(object_file: bytes) -> None:
     assert not any(write.is_artefact(data) for data in (foreign, foreign[:100], b"", b"text", b"\x7fELF\x02\x01"))
 
 
+@pytest.mark.parametrize("kept", [0, 3, 64, 4096, -1])
+def test_what_a_crash_left_of_a_library_is_replaced_beside_its_module(
+    kept: int, object_file: bytes, tmp_path  # type: ignore[no-untyped-def]
+) -> None:
+    library = link.link_shared([object_file], "libmodel.so", EXPORTED)
+    files = {"libmodel.so": library, "model.py": f"# {write.MARKER}"}
+    write.write_artefacts(str(tmp_path), files)
+    (tmp_path / "libmodel.so").write_bytes(library[:kept])
+    write.write_artefacts(str(tmp_path), files)
+    assert (tmp_path / "libmodel.so").read_bytes() == library
+    (tmp_path / "libmodel.so").write_bytes(library[:kept])
+    (tmp_path / "model.py").write_text("mine")  # nothing here is known to be of a build
+    with pytest.raises(UserError) as raised:
+        write.write_artefacts(str(tmp_path), files)
+    assert len(raised.value.diagnostics) == 2
+
+
+def test_a_library_of_somebody_else_stays_beside_a_module(object_file: bytes, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    foreign = link.link_shared([compile_text("define i32 @mine() { ret i32 0 }")], "libmodel.so", ("mine",))
+    files = {"libmodel.so": b"", "model.py": f"# {write.MARKER}"}
+    write.write_artefacts(str(tmp_path), files)
+    for content in (foreign, b"notes", b"\x7fELF\x01"):
+        (tmp_path / "libmodel.so").write_bytes(content)
+        with pytest.raises(UserError):
+            write.write_artefacts(str(tmp_path), files)
+        assert (tmp_path / "libmodel.so").read_bytes() == content
+
+
 def test_a_folder_in_the_way_is_never_replaced(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "model.h").mkdir()
     for force in (False, True):

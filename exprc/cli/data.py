@@ -7,11 +7,13 @@ with one array or column only matters to who asks for it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.cli.files import near_files
 from exprc.diagnostics import Diagnostic, UserError
+from exprc.spelling import nearest
 
 if TYPE_CHECKING:
     import numpy
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     Array = numpy.ndarray[Any, Any]
 
 NUMBERS = "biuf"  # the kinds of dtypes that hold numbers
+COLUMNS = re.compile(r"(.*\.csv):(.*)", re.IGNORECASE | re.DOTALL)  # the path of a table, and which of its columns
+MOST_NAMES = 10
 
 
 class Data(NamedTuple):
@@ -36,14 +40,23 @@ class _Found(NamedTuple):
     problem: str = ""
 
 
+class _Asked(NamedTuple):
+    """One piece of data as it was asked for: its name or "", the file, and which columns of a table if not all."""
+
+    name: str
+    path: str
+    columns: str | None = None
+
+
 def load_data(given: Iterable[str]) -> Data:
-    """What all files hold.  Each is a path, `NAME=PATH` for the one array of a file under a name, or `NAME=NUMBER`."""
+    """What all files hold.  Each is a path, `NAME=PATH` for the one array of a file under a name, or `NAME=NUMBER`; the
+    path of a table may be followed by columns, `:a,b` or `:a..b`, that make one array."""
     found: dict[str, _Found] = {}
     origin: dict[str, str] = {}
-    named = sorted((_name_and_path(one) for one in given), key=lambda pair: not pair[0])
-    for name, path in named:
-        for key, entry in _read(path, name).items():
-            if key in origin and not name and any(key == other for other, _ in named):
+    named = sorted((_asked(one) for one in given), key=lambda asked: not asked.name)
+    for name, path, columns in named:
+        for key, entry in _read(path, name, columns).items():
+            if key in origin and not name and any(key == other.name for other in named):
                 continue  # `NAME=PATH` says which it is to be
             if key in origin:
                 entry = _twice(key, path, origin[key], entry, found[key])
@@ -62,12 +75,22 @@ def _twice(name: str, path: str, other: str, here: _Found, there: _Found) -> _Fo
     raise _unreadable(path, f"`{name}` is already in {other}", f"`--data {name}=FILE` says which file it is to be from")
 
 
-def _name_and_path(given: str) -> tuple[str, str]:
+def path_of(given: str) -> str:
+    """The file of one piece of data."""
+    return _asked(given).path
+
+
+def _asked(given: str) -> _Asked:
+    if os.path.exists(given):
+        return _Asked("", given)
     name, equals, path = given.partition("=")
-    return (name, path) if equals and name.isidentifier() and not os.path.exists(given) else ("", given)
+    if not (equals and name.isidentifier()):
+        name, path = "", given
+    table = COLUMNS.fullmatch(path) if not os.path.exists(path) else None
+    return _Asked(name, *table.groups()) if table else _Asked(name, path)
 
 
-def _read(path: str, name: str) -> dict[str, _Found]:
+def _read(path: str, name: str, columns: str | None) -> dict[str, _Found]:
     if name and _is_number(path) and not os.path.exists(path):
         return {name: _number(path)}
     stem, ending = os.path.splitext(os.path.basename(path))
@@ -78,7 +101,7 @@ def _read(path: str, name: str) -> dict[str, _Found]:
     if reader is None:
         raise _unreadable(path, "data comes as .npz, .npy or .csv, or as NAME=NUMBER")
     try:
-        found = reader(path, name or stem)
+        found = reader(path, name or stem) if columns is None else {name or stem: _chosen(path, columns)}
     except OSError as problem:
         raise _unreadable(path, (problem.strerror or str(problem)).lower(), *near_files(path, tuple(readers))) from None
     except UnicodeDecodeError as problem:
@@ -143,6 +166,48 @@ def _of_numbers(array: Any) -> _Found:
 
 def _read_table(path: str, name: str) -> dict[str, _Found]:
     """The whole table under a name, and with a header each column under its own."""
+    header, whole, columns = _table(path)
+    found = {name: whole, **dict(zip(header, columns))}
+    for title in {title for title in header if header.count(title) > 1}:
+        found[title] = _Found(None, True, f"several columns of {path} have this name")
+    found.pop("", None)
+    return found
+
+
+def _chosen(path: str, written: str) -> _Found:
+    """Some columns of a table, `a,b` or from one to another `a..b`, as the columns of one array."""
+    import csv
+
+    import numpy
+
+    header, _, columns = _table(path)
+    places: list[int] = []
+    for title in next(csv.reader([written], skipinitialspace=True), []) or [""]:
+        first, dots, last = title.partition("..") if title not in header else (title, "", "")
+        start = _place(header, first.strip())
+        stop = _place(header, last.strip()) if dots else start
+        if stop < start:
+            raise ValueError(f"column `{last}` stands before `{first}`")
+        places += range(start, stop + 1)
+    chosen = [columns[place] for place in places]
+    problem = next((column.problem for column in chosen if column.array is None), "")
+    return _Found(None, True, problem) if problem else _Found(numpy.stack([c.array for c in chosen], 1), True)  # type: ignore[misc]
+
+
+def _place(header: list[str], title: str) -> int:
+    """Which column has a title."""
+    if header.count(title) == 1:
+        return header.index(title)
+    if title in header:
+        raise ValueError(f"several columns have the name `{title}`")
+    near = nearest(title, header)
+    known = ", ".join(header[:MOST_NAMES]) + (", …" if len(header) > MOST_NAMES else "")
+    more = f"did you mean `{near}`?" if near else f"its columns are {known}" if header else "its columns have no names"
+    raise ValueError(f"no column `{title}`; {more}")
+
+
+def _table(path: str) -> tuple[list[str], _Found, list[_Found]]:
+    """The names of the columns, the whole table, and its columns."""
     with open(path, encoding="utf-8-sig") as file:
         text = file.read()
     if not text.strip():
@@ -150,14 +215,8 @@ def _read_table(path: str, name: str) -> dict[str, _Found]:
     header, body = _header(text)
     table = _fast(body, len(header))
     if table is not None:
-        columns = {title: _Found(table[:, at].copy(), True) for at, title in enumerate(header)}
-        found = {name: _Found(table, True), **columns}
-    else:
-        found = _column_by_column(body, header, name, 1 + text[: len(text) - len(body)].count("\n"))
-    for title in {title for title in header if header.count(title) > 1}:
-        found[title] = _Found(None, True, f"several columns of {path} have this name")
-    found.pop("", None)
-    return found
+        return header, _Found(table, True), [_Found(table[:, at].copy(), True) for at in range(table.shape[1])]
+    return header, *_column_by_column(body, header, 1 + text[: len(text) - len(body)].count("\n"))
 
 
 def _header(text: str) -> tuple[list[str], str]:
@@ -194,8 +253,8 @@ def _fast(body: str, width: int) -> Array | None:
     return None
 
 
-def _column_by_column(body: str, header: list[str], name: str, first: int) -> dict[str, _Found]:
-    """The columns of a table that is not all numbers; lines with a wrong number of cells make it no table."""
+def _column_by_column(body: str, header: list[str], first: int) -> tuple[_Found, list[_Found]]:
+    """A table that is not all numbers, and its columns; lines with a wrong number of cells make it no table."""
     import csv
     import io
 
@@ -216,7 +275,7 @@ def _column_by_column(body: str, header: list[str], name: str, first: int) -> di
     if wrong and not header:
         raise ValueError(wrong)
     whole = _Found(None, True, wrong) if wrong else _Found(numpy.stack([c.array for c in columns], 1), True)  # type: ignore[misc]
-    return {name: whole, **dict(zip(header, columns))}
+    return whole, columns
 
 
 def _column(at: int, rows: list[tuple[int, list[str]]], header: list[str]) -> _Found:

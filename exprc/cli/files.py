@@ -1,7 +1,6 @@
 """Programs from files and from standard input, and what commands write into a file that the user names.
 
-Owns what can go wrong before there is any text, and that a file is written whole or not at all.  The files of a build,
-which replace only their own kind, are `exprc.package.write`'s.
+Owns what can go wrong before there is any text, and what is said where a file cannot be read or written.
 """
 
 from __future__ import annotations
@@ -50,34 +49,13 @@ def undisturbed() -> Iterator[None]:
 
 def write_whole(path: str, content: bytes) -> None:
     """The content under a name: whole, or what was there before stays.  Links are followed and permissions kept."""
-    with undisturbed():
-        _write_whole(path, content)
+    from exprc.package.write import replace_file
 
-
-def _write_whole(path: str, content: bytes) -> None:
-    place = os.path.realpath(path)
-    beside = f"{place}.{os.getpid()}.tmp"
-    made = False
     try:
-        if os.path.exists(place) and not os.path.isfile(place):  # a terminal, a pipe: nothing can be put beside it
-            with open(place, "wb") as file:
-                file.write(content)
-            return
-        if os.path.exists(place) and not os.access(place, os.W_OK):
-            raise PermissionError(None, "Permission denied")
-        with open(beside, "xb") as file:
-            made = True
-            file.write(content)
-        if os.path.exists(place):
-            os.chmod(beside, os.stat(place).st_mode & 0o7777)
-        os.replace(beside, place)
-    except BaseException as problem:
-        if made and os.path.exists(beside):
-            os.unlink(beside)
-        if not isinstance(problem, (OSError, ValueError)):
-            raise
-        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-        raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {reason.lower()}")) from None
+        with undisturbed():
+            replace_file(path, content)
+    except (OSError, ValueError) as problem:
+        raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {_reason(problem)}")) from None
 
 
 def read_bytes(path: str) -> bytes:
@@ -88,8 +66,12 @@ def read_bytes(path: str) -> bytes:
                 raise _unreadable(path, "it is no regular file", ("a program from a pipe is read from `-`",))
             return _bounded(file, f"`{path}`")
     except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-        raise _unreadable(path, reason.lower(), near_files(path, (".expr",))) from None
+        raise _unreadable(path, _reason(problem), near_files(path, (".expr",))) from None
+
+
+def _reason(problem: OSError | ValueError) -> str:
+    text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    return text.lower()
 
 
 def _standard_input() -> BinaryIO:

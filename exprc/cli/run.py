@@ -31,8 +31,8 @@ FORMS = (".npz", ".json", ".csv")
 @file_argument
 @click.argument("more_data", nargs=-1, metavar="", type=PATH)
 @click.option("--data", multiple=True, metavar="FILE...", type=PATH,
-              help="Arrays by name: .npz, .npy, .csv; NAME=FILE gives the array a name, NAME=0.5 is a number. "
-                   "May be repeated.")  # fmt: skip
+              help="Arrays by name: .npz, .npy, .csv; NAME=FILE gives the array a name, NAME=t.csv:a,b takes columns "
+                   "as a matrix, NAME=0.5 is a number. May be repeated.")  # fmt: skip
 @common_options
 @click.option("--grad", "gradients", is_flag=True, help="Also the gradient of each loss.")
 @names_option("--show-value", "values", metavar="NAMES", help="Also these definitions.")
@@ -51,15 +51,21 @@ def command(file: str, data: tuple[str, ...], more_data: tuple[str, ...], out: s
       exprc run model.expr --data data.npz --grad
       exprc run model.expr --data X.npy y.npy w.npy -o result.npz
       exprc run model.expr --data w=start.csv table.csv X.npy rate=0.5
+      exprc run model.expr --data table.csv X=table.csv:age,height w.npy
     """
     if more_data and not data:
         raise click.UsageError(f"what is {more_data[0]!r}? Data files follow --data")
     if out and os.path.splitext(out)[1].lower() not in FORMS:
         raise click.BadParameter(f"{out!r} ends in none of {', '.join(FORMS)}", param_hint="-o")
-    for one in (*data, *more_data) if out else ():
-        if _is_same_file(out or "", one.partition("=")[2]) or _is_same_file(out or "", one):
-            raise click.BadParameter(f"{out!r} is one of the data files", param_hint="-o")
+    if out and _is_one_of(out, (*data, *more_data)):
+        raise click.BadParameter(f"{out!r} is one of the data files", param_hint="-o")
     within_limits(given, partial(_run, file, (*data, *more_data), out, given))
+
+
+def _is_one_of(out: str, data: tuple[str, ...]) -> bool:
+    from exprc.cli.data import path_of
+
+    return any(_is_same_file(out, path_of(one)) for one in data)
 
 
 def _is_same_file(path: str, other: str) -> bool:

@@ -89,6 +89,8 @@ def array_for(argument: Argument, interface: Interface, data: Given) -> Any:
     source = f"`--data {name}=FILE` gives the array of a file this name"
     if argument.shape == ():
         source = f"`--data {name}=0.5` gives a number, `{name}=FILE` the array of a file"
+    elif len(argument.shape) == 2 and data.texts:
+        source = f"`--data {name}=table.csv:a,b` makes it of columns of a table, `{name}=FILE` is the array of a file"
     start = f"or give it a start value in the program: `{argument.declaration} = 0`"
     raise UserError(
         Diagnostic(

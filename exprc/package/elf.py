@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from struct import Struct, error
 from typing import NamedTuple
 
+ELF_START = b"\x7fELF\x02\x01"  # 64-bit, little-endian
 MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
 
 _HEADER = Struct("<4s5B7xHHIQQQIHHHHHH")
@@ -27,7 +28,7 @@ class Symbol(NamedTuple):
 
 def is_elf(data: bytes) -> bool:
     """Whether the bytes start as a 64-bit little-endian ELF file does."""
-    return data[:6] == b"\x7fELF\x02\x01"
+    return data.startswith(ELF_START)
 
 
 def machine(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Artefacts onto the disk: whole or not at all, and never over a file that exprc did not write.
+"""Files onto the disk, whole or not at all; artefacts never over a file that exprc did not write.
 
 Every text artefact carries `MARKER` near its start; a library or object is known by the symbols that it defines.
 Builds into one folder take turns by a lock on the folder itself, which the system takes back however a process ends.
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from exprc.diagnostics import Diagnostic, UserError
-from exprc.package.elf import defined_symbols, is_elf
+from exprc.package.elf import ELF_START, defined_symbols, is_elf
 
 MARKER = "written by exprc; the next build overwrites this file"
 MARKER_WITHIN = 4096
@@ -48,6 +48,27 @@ def write_artefacts(folder: str, files: Mapping[str, str | bytes], force: bool =
         _refuse_foreign_files(paths, force)
         _write_all(paths, [content.encode() if isinstance(content, str) else content for content in files.values()])
     return tuple(paths)
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """The content under a name that the user gave: whole, or what was there before stays.  Links are followed and
+    permissions kept; what is no file, as a terminal, is written to."""
+    place = os.path.realpath(path)
+    known = os.path.exists(place)
+    if known and not os.path.isfile(place):
+        with open(place, "wb") as file:
+            file.write(content)
+        return
+    if known and not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    beside = _write_beside(place, content, ".new")
+    try:
+        if known:
+            os.chmod(beside, os.stat(place).st_mode & 0o7777)
+        os.replace(beside, place)
+    except BaseException:
+        os.unlink(beside)
+        raise
 
 
 def is_artefact(data: bytes) -> bool:
@@ -136,7 +157,10 @@ def _remove_leftovers(folder: str) -> None:
 
 
 def _refuse_foreign_files(paths: list[str], force: bool) -> None:
-    foreign = [path for path in paths if os.path.lexists(path) and not _may_replace(path, force)]
+    there = [path for path in paths if os.path.lexists(path)]
+    strange = [path for path in there if not _may_replace(path, force)]
+    is_beside_ours = len(strange) < len(there)
+    foreign = [path for path in strange if not (is_beside_ours and _is_cut_off(path))]
     if foreign:
         raise UserError(*(_foreign(path) for path in foreign))
 
@@ -162,6 +186,23 @@ def _may_replace(path: str, force: bool) -> bool:
             return is_artefact(start + file.read() if is_binary else start)
     except OSError:
         return False
+
+
+def _is_cut_off(path: str) -> bool:
+    """Whether a file is empty, or a library or object of which only the beginning is there: after a crash, or a copy
+    that found no room.  Beside other files of the same build it is a rest of that build, and nobody's work."""
+    try:
+        if os.path.islink(path) or not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            data = file.read()
+        if is_elf(data):
+            defined_symbols(data)
+        return ELF_START.startswith(data)
+    except OSError:
+        return False
+    except ValueError:
+        return True
 
 
 def _write_all(paths: list[str], contents: list[bytes]) -> None:
@@ -192,11 +233,11 @@ def _make_newer(beside: str, path: str) -> None:
         os.utime(beside, (before + 1, before + 1))
 
 
-def _write_beside(path: str, content: bytes) -> str:
+def _write_beside(path: str, content: bytes, ending: str = ".tmp") -> str:
     """Write to a new hidden file in the same folder, whose name it returns; nothing is left behind on failure."""
     folder, name = os.path.split(path)
     mode = 0o777 if name.endswith(_EXECUTABLE) else 0o666
-    beside = os.path.join(folder, f".exprc-{os.urandom(8).hex()}.tmp")
+    beside = os.path.join(folder, f".exprc-{os.urandom(8).hex()}{ending}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with open(descriptor, "wb") as file:
