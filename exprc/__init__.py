@@ -4,6 +4,7 @@ The map of the house; a room imports only from rooms above it, and tests/test_ho
 
     source, spelling              text and spans; which name was meant
     diagnostics, errors           what a message is, the catalog of codes
+    disk                          files that are written whole or not at all
     ir                            types, sizes, hash-consed nodes, the record of an operation; no operation by name
     scalar                        scalar programs: how an operation computes one entry, for any target
     ops                           the operations, one entry each; no target

@@ -489,15 +489,15 @@ def test_a_folder_in_the_way_is_never_replaced(tmp_path) -> None:  # type: ignor
 
 def test_what_cannot_be_written_leaves_everything_as_it_was(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     write.write_artefacts(str(tmp_path), {"model.h": write.MARKER, "model.py": write.MARKER})
-    real, calls = write._write_beside, []
+    real, calls = write.write_beside, []
 
-    def full_disk(path: str, content: bytes) -> str:
+    def full_disk(path: str, content: bytes, ending: str) -> str:
         calls.append(path)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        return real(path, content)
+        return real(path, content, ending)
 
-    monkeypatch.setattr(write, "_write_beside", full_disk)
+    monkeypatch.setattr(write, "write_beside", full_disk)
     with pytest.raises(UserError) as raised:
         write.write_artefacts(str(tmp_path), {"model.h": "new", "model.py": "new"})
     assert raised.value.diagnostics[0].code == "E0705"

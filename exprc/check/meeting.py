@@ -126,18 +126,34 @@ def _compared(span: Span) -> str:
 
 def expect_numbers(context: Context, place: Place, operands: list[Operand]) -> bool:
     """Whether no operand is a truth value, else a message."""
+    wrong = next((operand for operand in operands if operand.value.known.dtype == BOOL), None)
+    return wrong is None or _refuse(
+        context, place, wrong, "E0303", "act on truth values", "count with `{}`, choose with `where`", I64
+    )
+
+
+def expect_floats(context: Context, place: Place, operands: list[Operand]) -> bool:
+    """Whether every operand is a float, or can be one without a cast; else a message."""
     for operand in operands:
-        if operand.value.known.dtype == BOOL:
-            context.report.error(
-                "E0303",
-                f"{place.title} does not act on truth values",
-                Label(operand.span, f"this is {operand.value.known.type}"),
-                help=f"count with `i64({quoted(operand.span).strip('`')})`, choose with `where`",
-                frame=place.scope.frame,
-                edits=(Edit(operand.span, f"i64({operand.span.text})"),),
-            )
-            return False
+        dtype = operand.value.known.dtype
+        if dtype not in FLOATS and not operand.value.weak:
+            return _refuse(context, place, operand, "E0311", f"take {dtype}", "make it a float: `{}`", F64)
     return True
+
+
+def _refuse(
+    context: Context, place: Place, operand: Operand, code: str, what: str, help: str, dtype: str
+) -> bool:
+    """False, after saying that something does not do `what` with an operand, and with which cast it does."""
+    context.report.error(
+        code,
+        f"{place.title} does not {what}",
+        Label(operand.span, f"this is {describe(operand.value.known.type)}"),
+        help=help.format(f"{dtype}({quoted(operand.span).strip('`')})"),
+        frame=place.scope.frame,
+        edits=(Edit(operand.span, f"{dtype}({operand.span.text})"),),
+    )
+    return False
 
 
 def meet_dtypes(context: Context, place: Place, operands: list[Operand], real: bool = False) -> list[Node] | None:

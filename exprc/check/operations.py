@@ -14,11 +14,11 @@ from exprc.check.context import Context, describe
 from exprc.check.declared import size_of
 from exprc.check.domains import watch
 from exprc.check.facts import require_at_most, require_entries
-from exprc.check.meeting import convert, elementwise, meeting_dtype, whole
+from exprc.check.meeting import convert, elementwise, expect_floats, meeting_dtype, whole
 from exprc.check.mismatch import declaration_labels
 from exprc.check.operands import Operand, Place
 from exprc.check.operators import is_small
-from exprc.check.report import quoted, shortened
+from exprc.check.report import shortened
 from exprc.check.scopes import Scope
 from exprc.check.values import POISON, Value
 from exprc.check.walking import Visit, value_of, values_of
@@ -166,7 +166,7 @@ def _build(context: Context, place: Place, op: Op, passed: Passed) -> Value:
     fields = dict(passed.fields)
     for parameter, operand, node in zip(_arrays(op), operands, _met(operands), strict=True):
         fields[parameter.name] = operand.value.known if _may_index(parameter, operand) else node
-    if op.kind == OPAQUE and not _expect_floats(context, place, operands):
+    if op.kind == OPAQUE and not expect_floats(context, place, operands):
         return POISON
     assert op.build is not None
     try:
@@ -252,19 +252,3 @@ def _met(operands: Sequence[Operand]) -> list[Any]:
     return [
         convert(value.known, dtype) if value.weak and dtype in FLOATS else value.known for value in values
     ]
-
-
-def _expect_floats(context: Context, place: Place, operands: list[Operand]) -> bool:
-    for operand in operands:
-        node = operand.value.known
-        if node.dtype not in FLOATS and not operand.value.weak:
-            context.report.error(
-                "E0311",
-                f"{place.title} does not take {node.dtype}",
-                Label(operand.span, f"this is {describe(node.type)}"),
-                help=f"make it a float: `f64({quoted(operand.span).strip('`')})`",
-                frame=place.scope.frame,
-                edits=(Edit(operand.span, f"f64({operand.span.text})"),),
-            )
-            return False
-    return True

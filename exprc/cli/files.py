@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from exprc.cli.session import session
 from exprc.diagnostics import Diagnostic, UserError
+from exprc.disk import replace_file
 from exprc.source import Source
 from exprc.spelling import nearest
 
@@ -49,8 +50,6 @@ def undisturbed() -> Iterator[None]:
 
 def write_whole(path: str, content: bytes) -> None:
     """The content under a name: whole, or what was there before stays.  Links are followed and permissions kept."""
-    from exprc.package.write import replace_file
-
     try:
         with undisturbed():
             replace_file(path, content)

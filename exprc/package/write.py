@@ -1,4 +1,4 @@
-"""Files onto the disk, whole or not at all; artefacts never over a file that exprc did not write.
+"""Artefacts onto the disk: whole or not at all, and never over a file that exprc did not write.
 
 Every text artefact carries `MARKER` near its start; a library or object is known by the symbols that it defines.
 Builds into one folder take turns by a lock on the folder itself, which the system takes back however a process ends.
@@ -14,16 +14,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from exprc.diagnostics import Diagnostic, UserError
+from exprc.disk import write_beside
 from exprc.package.elf import ELF_START, defined_symbols, is_elf
 
 MARKER = "written by exprc; the next build overwrites this file"
 MARKER_WITHIN = 4096
 PATIENCE = 30.0  # seconds to wait for other builds that write into the folder
 
-_TEMPORARY = re.compile(r"\.exprc-[0-9a-f]{16}\.tmp")
+TEMPORARY = ".tmp"
+_LEFTOVER = re.compile(r"\.exprc-[0-9a-f]{16}\.tmp")
 _SIGNATURE_SYMBOLS = ("_build_id", "_abi_hash")
 _OTHER_FORMATS = (b"\xcf\xfa\xed\xfe", b"MZ", b"\x64\x86", b"\x64\xaa")  # Mach-O; Windows: library, objects
-_EXECUTABLE = (".so", ".dylib", ".dll")
 _HELP = {
     errno.ENOSPC: "make room on the disk, or choose another folder with `-o DIR`",
     errno.EDQUOT: "make room on the disk, or choose another folder with `-o DIR`",
@@ -48,27 +49,6 @@ def write_artefacts(folder: str, files: Mapping[str, str | bytes], force: bool =
         _refuse_foreign_files(paths, force)
         _write_all(paths, [content.encode() if isinstance(content, str) else content for content in files.values()])
     return tuple(paths)
-
-
-def replace_file(path: str, content: bytes) -> None:
-    """The content under a name that the user gave: whole, or what was there before stays.  Links are followed and
-    permissions kept; what is no file, as a terminal, is written to."""
-    place = os.path.realpath(path)
-    known = os.path.exists(place)
-    if known and not os.path.isfile(place):
-        with open(place, "wb") as file:
-            file.write(content)
-        return
-    if known and not os.access(place, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    beside = _write_beside(place, content, ".new")
-    try:
-        if known:
-            os.chmod(beside, os.stat(place).st_mode & 0o7777)
-        os.replace(beside, place)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def is_artefact(data: bytes) -> bool:
@@ -149,7 +129,7 @@ def _is_busy(folder: str) -> UserError:
 def _remove_leftovers(folder: str) -> None:
     """Temporary files of builds that were killed: whoever has the lock knows that nobody writes them any more."""
     try:
-        names = [name for name in os.listdir(folder or ".") if _TEMPORARY.fullmatch(name)]
+        names = [name for name in os.listdir(folder or ".") if _LEFTOVER.fullmatch(name)]
         for name in names:
             os.unlink(os.path.join(folder, name))
     except OSError:
@@ -211,7 +191,7 @@ def _write_all(paths: list[str], contents: list[bytes]) -> None:
     path = ""
     try:
         for path, content in zip(paths, contents, strict=True):
-            temporary.append(_write_beside(path, content))
+            temporary.append(write_beside(path, content, TEMPORARY))
         for path in paths:
             _make_newer(temporary[0], path)
             os.replace(temporary[0], path)
@@ -231,18 +211,3 @@ def _make_newer(beside: str, path: str) -> None:
         return
     if int(os.stat(beside).st_mtime) <= before:
         os.utime(beside, (before + 1, before + 1))
-
-
-def _write_beside(path: str, content: bytes, ending: str = ".tmp") -> str:
-    """Write to a new hidden file in the same folder, whose name it returns; nothing is left behind on failure."""
-    folder, name = os.path.split(path)
-    mode = 0o777 if name.endswith(_EXECUTABLE) else 0o666
-    beside = os.path.join(folder, f".exprc-{os.urandom(8).hex()}{ending}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-    except BaseException:
-        os.unlink(beside)
-        raise
-    return beside
