@@ -286,9 +286,12 @@ def test_a_keyword_is_renamed_where_it_is_a_name(text: str, after: str | None) -
     assert after is None or apply_edits(text, edits) == after
 
 
-def test_a_repeated_slip_is_told_once_a_line() -> None:
-    text = "param a, b : f64\nloss E = |a| + |b| + |a|\nz = 1. + .5 + 2.\n"
+def test_a_repeated_slip_is_told_once() -> None:
+    """A way of writing once in a file, what may be several mistakes once in a line."""
+    text = "param a, b : f64\nloss E = |a| + |b| + |a|\nz = 1. + .5 + 2.\ny = |b| + 3. * a² + 4. + b² + 5. + 6.\n"
     found = mistakes_in(text)
-    assert [(d.code, d.labels[0].span.line, len(d.edits)) for d in found] == [("E0106", 2, 3), ("E0104", 3, 3)]
+    places = [(d.code, d.labels[0].span.line, len(d.edits)) for d in found]
+    assert places == [("E0106", 2, 3), ("E0104", 3, 7), ("E0106", 4, 1), ("E0110", 4, 2)]
     assert [label.text for label in found[0].labels[1:]] == ["and here: write `abs(b)`", "and here"]
+    assert found[1].notes[-1] == "7 times in this file"
     assert mistakes_in(apply_edits(text, [edit for d in found for edit in d.edits])) == []
