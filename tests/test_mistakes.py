@@ -286,6 +286,17 @@ def test_a_keyword_is_renamed_where_it_is_a_name(text: str, after: str | None) -
     assert after is None or apply_edits(text, edits) == after
 
 
+def test_a_prefix_is_removed_everywhere() -> None:
+    text = (
+        "import numpy as np\ndim n\ninput x : f64[n]\nparam a : f64\nfn f(z) = np.log(1 + np.exp(z))\n"
+        "y = np.where(x > 0, np.maximum(x, a), np.linalg.norm(x))\nloss E = np.sum(f(a * y)) + np.power(a, 2)\n"
+    )
+    (line,) = mistakes_in(text)
+    (only,) = mistakes_in(apply_edits(text, line.edits))
+    assert only.help == ("operations have no prefix: write `where`, and so at 6 more places",)
+    assert mistakes_in(apply_edits(apply_edits(text, line.edits), only.edits)) == []
+
+
 def test_a_repeated_slip_is_told_once() -> None:
     """A way of writing once in a file, what may be several mistakes once in a line."""
     text = "param a, b : f64\nloss E = |a| + |b| + |a|\nz = 1. + .5 + 2.\ny = |b| + 3. * a² + 4. + b² + 5. + 6.\n"

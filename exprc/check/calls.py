@@ -86,13 +86,23 @@ def _visit_unknown(context: Context, scope: Scope, expression: ast.Call, name: a
     return POISON
 
 
+def _about_prefix(context: Context, prefix: str, call: ast.Call) -> Advice | None:
+    """What to write for `np.sum(x)`, and for all that has this prefix; a name is reported once."""
+    advice = None if prefix in context.unknown else about_prefix(call)
+    if advice is None or not advice.edits:
+        return advice
+    from exprc.check.repairs import without_prefix
+
+    return without_prefix(context, prefix, advice)
+
+
 def _visit_method(context: Context, scope: Scope, expression: ast.Call, function: ast.Attribute) -> Visit:
     """`np.sum(x)`, `x.sum()`."""
     root: ast.Expression = function
     while isinstance(root, ast.Attribute):
         root = root.value
     if isinstance(root, ast.Name) and find(scope, root.text) is None:
-        report_unknown(context, scope, root, advice=about_prefix(expression))
+        report_unknown(context, scope, root, advice=_about_prefix(context, root.text, expression))
     elif (value := (yield from value_of(context, scope, function.value))).node is not None:
         name = function.name.text
         if name in SIZE_WORDS:

@@ -1,4 +1,5 @@
-"""Edits over several lines of a program: a definition moved above its first use, a name changed from a place on.
+"""Edits over several lines of a program: a definition moved above its first use, a name changed from a place on, a
+prefix removed everywhere.
 
 Owns the judgement whether such an edit is safe; where it is not, there is none.  Reached only after a mistake.
 """
@@ -9,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from exprc.check.context import Context
 from exprc.check.names import is_taken
+from exprc.check.report import counted
+from exprc.check.vocabulary import Advice, about_prefix
 from exprc.diagnostics import Edit
 from exprc.source import Span
 from exprc.syntax import ast
@@ -57,6 +60,28 @@ def renaming(context: Context, name: ast.Name, new: str) -> tuple[Edit, ...]:
             return ()
         places += [used.span for used in _names(statement) if used.text == name.text]
     return tuple(Edit(place, new) for place in places) if len(places) <= MOST_RENAMED else ()
+
+
+def without_prefix(context: Context, prefix: str, first: Advice) -> Advice:
+    """The advice for one use of a prefix, `np.sum(x)`, with the edits of all its uses that do not overlap."""
+    calls = [node for statement in context.statements for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    advised = [about_prefix(call) for call in calls if _root(call.function) == prefix]
+    found = [edit for advice in advised if advice for edit in advice.edits]
+    edits: list[Edit] = []
+    for edit in sorted(found, key=lambda edit: (edit.span.start, -edit.span.end)):
+        if not edits or edits[-1].span.end <= edit.span.start:
+            edits.append(edit)
+    if not 1 < len(edits) <= MOST_RENAMED or not set(first.edits) <= set(edits):
+        return first
+    return Advice(f"{first.help}, and so at {counted(len(edits) - 1, 'more place')}", tuple(edits))
+
+
+def _root(function: ast.Expression) -> str:
+    """The name before the first point of `np.linalg.norm`."""
+    place = function
+    while isinstance(place, ast.Attribute):
+        place = place.value
+    return place.text if isinstance(place, ast.Name) and place is not function else ""
 
 
 def _targets(statement: ast.Statement) -> Sequence[ast.Name]:
