@@ -8,10 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import store
+from measuring import Setting
 from peers import UNSET
 
 HERE = Path(__file__).parent
 PROGRAM = HERE.parent / "examples" / "logistic_regression.expr"
+ROUNDS = 11
+
+
+def measure(setting: Setting) -> store.Group:
+    """A group of the three."""
+    times = cold_times(setting.python, setting.folder / "cold", 2 if setting.quick else ROUNDS)
+    return store.group(store.Key("cold"), {name: store.entry(found) for name, found in times.items()})
 
 
 def cold_times(python: str, folder: Path, rounds: int) -> dict[str, list[float]]:

@@ -1,16 +1,32 @@
-"""What is told of the machine in a report."""
+"""What is told of the machine in a report: what it is, what it can do, and what runs on it."""
 
 from __future__ import annotations
 
-import datetime
 import os
 import platform
 import subprocess
 from pathlib import Path
 
+import native
+import peers
+import store
+from measuring import Setting, Worker
+
+
+def measure(setting: Setting) -> store.Group:
+    """A group with the facts, the versions of the peers, and the rates that bound every program."""
+    worker = Worker("NumPy", 1, setting.python)
+    described = worker.ask(do="describe", packages=peers.PACKAGES)
+    worker.stop()
+    versions = dict(described["versions"])
+    if native.compiler():
+        versions["C compiler"] = native.version()
+    rates = native.rates(setting.folder) if native.compiler() else {}
+    return store.group(store.Key("machine"), machine=facts(), versions=versions, blas=described["blas"], rates=rates)
+
 
 def facts() -> dict[str, str]:
-    """Processor, caches, system, date, and how busy the machine is."""
+    """Processor, caches and system."""
     cpu = _lscpu()
     caches = ", ".join(f"{level} {cpu[f'{level} cache']}" for level in ("L1d", "L2", "L3") if f"{level} cache" in cpu)
     vector = "AVX-512" if "avx512f" in cpu.get("Flags", "") else "AVX2" if "avx2" in cpu.get("Flags", "") else "no AVX2"
@@ -19,8 +35,6 @@ def facts() -> dict[str, str]:
         f" (family {cpu.get('CPU family', '?')}, model {cpu.get('Model', '?')}), {os.cpu_count()} cores, {vector}",
         "caches": caches or "unknown",
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "date": datetime.date.today().isoformat(),
-        "load when it began": f"{os.getloadavg()[0]:.1f} runnable processes",
     }
 
 

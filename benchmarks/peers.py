@@ -1,52 +1,61 @@
-"""What is measured against what: the peers, their packages, and the environment in which every one has one thread."""
+"""What is measured against what: the peers, their packages, and the environment of their processes."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-READING = "reading"  # no peer: what it takes to read the inputs once
-
 
 class Peer(NamedTuple):
-    """A way to compute a workload.
+    """A way to compute a workload from Python.
 
-    `package` is what has to be importable; `binds` says whether the data can be handed over before the calls, else
-    both ways of calling are the same and measured once.
+    `package` is what has to be importable, `function` the name of what a workload's file has for it.
     """
 
     name: str
     package: str
-    binds: bool = True
+    function: str
 
 
+OWN = "exprc"
 PEERS = (
-    Peer("exprc", "numpy"),
-    Peer("NumPy", "numpy", binds=False),
-    Peer("Numba", "numba", binds=False),
-    Peer("JAX", "jax"),
-    Peer("PyTorch", "torch"),
-    Peer("torch.compile", "torch"),
-    Peer("PyTensor", "pytensor"),
-    Peer("CasADi", "casadi"),
-    Peer(READING, "numpy", binds=False),
+    Peer(OWN, "numpy", "PROGRAM"),
+    Peer("NumPy", "numpy", "numpy"),
+    Peer("Numba", "numba", "numba"),
+    Peer("JAX", "jax", "jax"),
+    Peer("PyTorch", "torch", "torch"),
+    Peer("torch.compile", "torch", "torch"),
+    Peer("PyTensor", "pytensor", "pytensor"),
+    Peer("CasADi", "casadi", "casadi"),
 )
-
-ONE_THREAD = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "NPROC": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-    "JAX_PLATFORMS": "cpu",
-    "JAX_ENABLE_X64": "1",
-    "JAX_CPU_ENABLE_ASYNC_DISPATCH": "0",
-}
+PACKAGES = ("numpy", "scipy", "numba", "jax", "jaxlib", "torch", "pytensor", "casadi")
 
 # Set on some machines for the sake of old builds of OpenBLAS; they make a current NumPy slow.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
-def environment(base: dict[str, str]) -> dict[str, str]:
-    """The environment of a peer's process."""
-    return {**{name: value for name, value in base.items() if name not in UNSET}, **ONE_THREAD}
+def by_name(name: str) -> Peer:
+    """A peer by its name."""
+    return next(peer for peer in PEERS if peer.name == name)
+
+
+def settings(threads: int) -> dict[str, str]:
+    """What every peer's process is told by its environment, so that none has more threads than it may."""
+    one = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} if threads == 1 else {}
+    counts = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
+    return {
+        **dict.fromkeys(counts, str(threads)),
+        **one,
+        "JAX_PLATFORMS": "cpu",
+        "JAX_ENABLE_X64": "1",
+        "JAX_CPU_ENABLE_ASYNC_DISPATCH": "0",
+    }
+
+
+def environment(base: dict[str, str], threads: int) -> dict[str, str]:
+    """The environment of a peer's process.
+
+    torch.compile keeps on disk what it has compiled; with one thread, where first calls are told, it must not.
+    """
+    kept = {name: value for name, value in base.items() if name not in UNSET}
+    fresh = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"} if threads == 1 else {}
+    return {**kept, **settings(threads), **fresh}

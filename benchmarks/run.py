@@ -1,204 +1,109 @@
-"""Speed of compiled programs against other systems, in one command:
+"""Speed of compiled programs against hand-written C and against other systems, in one command:
 
     python benchmarks/run.py --python PYTHON
 
 PYTHON is an interpreter with the peers installed (`pip install .[bench]`); peers that it lacks are left out.  Builds
-the programs of `workloads/`, measures all cases, and writes `docs/performance.md`.  A part of it:
+the programs of `workloads/`, measures all groups, and writes `docs/performance.md` with its pictures.
 
-    python benchmarks/run.py --only logistic --peers exprc,NumPy --quick --output -
+Everything that was measured is kept in `benchmarks/measurements.jsonl`, group by group, so a run can stop at any time:
+the next one goes on with what has not been measured on this code.  A part of it, for at most four minutes:
+
+    python benchmarks/run.py --python PYTHON --only logistic --minutes 4
+
+`--again` measures what has been measured, `--page` measures nothing and writes the page.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import fcntl
+import functools
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import numpy as np
-
+import cold
 import machine
+import measuring
+import native
 import report
+import store
 import workloads
-from cold import cold_times
-from peers import PEERS, READING, Peer, environment
-from report import Measured
-from workloads import Case, Data
+from measuring import Setting
+from peers import PEERS
+from store import Key
 
 HERE = Path(__file__).parent
-DTYPES = {"f64": "float64", "f32": "float32"}
-BOUNDS = {"f64": 1e-12, "f32": 1e-5}
-SHOWN_PACKAGES = ("numpy", "numba", "jax", "jaxlib", "torch", "pytensor", "casadi")
+LOCK = Path(tempfile.gettempdir()) / "bench.lock"  # one measurement at a time on this machine
 
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="exprc-benchmarks-") as name:
-        folder = Path(name)
-        facts = machine.facts()
-        workers = {peer.name: Worker(peer, options.python) for peer in PEERS if peer.name in options.peers}
-        described = {name: worker.ask(do="describe", packages=SHOWN_PACKAGES) for name, worker in workers.items()}
-        absent = [name for name, worker in workers.items() if worker.peer.package not in described[name]["versions"]]
-        for name in absent:
-            workers.pop(name).stop()
-        measured: list[Measured] = []
-        for workload in workloads.names():
-            if options.only in workload:
-                for found in measure_workload(workload, workers, folder, options):
-                    measured.append(found)
-        for worker in workers.values():
-            worker.stop()
-        cold = {} if options.no_cold else cold_times(options.python, folder / "cold", 3 if options.quick else 11)
-    some = described[next(iter(workers))]
-    versions = {"Python": _python_version(options.python), **some["versions"]}
-    setting = report.Setting(_command(), facts, versions, some["blas"], tuple(workers), tuple(absent))
-    text = report.page(setting, measured, cold)
-    if options.output == "-":
-        print(text)
-    else:
-        Path(options.output).write_text(text)
-        print(f"wrote {options.output}")
+    if not options.page:
+        deadline = time.monotonic() + 60 * options.minutes
+        with tempfile.TemporaryDirectory(prefix="exprc-benchmarks-") as name:
+            setting = Setting(Path(name), options.python, options.quick, options.rounds, tuple(options.peers))
+            for measure in _due(setting, options):
+                if time.monotonic() > deadline:
+                    print("out of time: the same command goes on", file=sys.stderr)
+                    break
+                with _alone():
+                    for found in measure():
+                        report.show(found)
+                        if options.store:
+                            store.save(options.state, found)
+            setting.stop()
+    if options.store or options.page:
+        for path in report.write(HERE.parent / "docs", store.load(options.state)):
+            print(f"wrote {path}")
 
 
-class Worker:
-    """A process that runs one peer."""
+def _due(setting: Setting, options: argparse.Namespace) -> Iterator[Callable[[], list[store.Group]]]:
+    """What has not been measured on this code."""
+    known, code = store.load(options.state), store.code()
 
-    def __init__(self, peer: Peer, python: str) -> None:
-        self.peer = peer
-        command = [python, str(HERE / "worker.py"), peer.name]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment(dict(os.environ)),
-        )
+    def wanted(key: Key) -> bool:
+        found = known.get(key)
+        return options.again or not options.store or found is None or found.code != code
 
-    def ask(self, **request: object) -> dict[str, Any]:
-        """Sends a request and waits for the answer."""
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the process of {self.peer.name} died at {request}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def stop(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait()
+    if "abi" in options.tables and native.compiler() is None:
+        raise SystemExit("GCC is needed for the kernels to compare with; `--tables python` leaves them out")
+    if wanted(Key("machine")):
+        yield lambda: [machine.measure(setting)]
+    for name, case, dtype in _cases(options):
+        key = Key("abi", name, case.name, dtype)
+        if "abi" in options.tables and wanted(key):
+            yield functools.partial(_abi, key, setting)
+    for threads in options.threads:
+        for name, case, dtype in _cases(options):
+            key = Key("python", name, case.name, dtype, False, threads)
+            if "python" in options.tables and wanted(key):
+                yield functools.partial(measuring.from_python, key, setting)
+    if "cold" in options.tables and wanted(Key("cold")):
+        yield lambda: [cold.measure(setting)]
 
 
-def measure_workload(
-    name: str, workers: dict[str, Worker], folder: Path, options: argparse.Namespace
-) -> Iterator[Measured]:
-    """All cases of a workload, dtype by dtype."""
-    workload = workloads.load(name)
-    for dtype in options.dtypes:
-        model = build(name, dtype, folder)
-        for case in workload.CASES:
-            if options.case and options.case != case.name:
-                continue
-            data = workload.data(case.sizes, DTYPES[dtype])
-            stored = store_case(workload, data, folder / f"{name}_{dtype}_{case.name}")
-            size = sum(array.nbytes for array in data.inputs.values())
-            del data
-            for bound in (False, True):
-                for found in measure_case(name, case, dtype, bound, stored, model, workers, options):
-                    show(found)
-                    yield found._replace(bytes=size)
+def _abi(key: Key, setting: Setting) -> list[store.Group]:
+    return [measuring.at_the_abi(key, setting)]
 
 
-def build(name: str, dtype: str, folder: Path) -> Path:
-    """Compiles a program for both; returns the folder of the module, which has its name."""
-    module = f"{name}_{dtype}"
-    target = folder / module
-    target.mkdir()
-    (target / f"{module}.expr").write_text(workloads.program(name, dtype))
-    command = [sys.executable, "-m", "exprc", "build", str(target / f"{module}.expr"), "-o", str(target)]
-    subprocess.run(command, cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
-    return target
+def _cases(options: argparse.Namespace) -> Iterator[tuple[str, workloads.Case, str]]:
+    for name in workloads.names():
+        for case in workloads.load(name).CASES:
+            for dtype in options.dtypes:
+                if options.only in name and options.case in ("", case.name):
+                    yield name, case, dtype
 
 
-def store_case(workload: ModuleType, data: Data, folder: Path) -> Path:
-    """Writes data and reference for the workers."""
-    reference = workload.reference(data)
-    expected = {"value": reference.value, "value_scale": reference.value_scale}
-    for index, (gradient, scale) in enumerate(zip(reference.gradients, reference.gradient_scales, strict=True)):
-        expected |= {f"gradient{index}": gradient, f"scale{index}": scale}
-    for part, arrays in (("inputs", data.inputs), ("params", data.params), ("expected", expected)):
-        (folder / part).mkdir(parents=True)
-        for name, array in arrays.items():
-            np.save(folder / part / f"{name}.npy", array)
-    return folder
-
-
-def measure_case(
-    name: str,
-    case: Case,
-    dtype: str,
-    bound: bool,
-    stored: Path,
-    model: Path,
-    workers: dict[str, Worker],
-    options: argparse.Namespace,
-) -> list[Measured]:
-    """All peers at one case, in turn, round by round."""
-    peers = [peer for peer in workers if peer in (*workloads.load(name).PEERS, READING)]
-    request = {"do": "prepare", "workload": name, "case": str(stored), "model": str(model), "bound": bound}
-    prepared = {peer: workers[peer].ask(**request) for peer in peers}
-    running = [peer for peer in peers if "problem" not in prepared[peer]]
-    answers: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
-    rounds, seconds = (2, 0.05) if options.quick else (case.rounds * options.rounds, case.seconds)
-    for number in range(rounds):
-        for peer in running if number % 2 else reversed(running):
-            answers[peer].append(workers[peer].ask(do="measure", seconds=seconds))
-    for peer in peers:
-        workers[peer].ask(do="forget")
-    title = workloads.load(name).TITLE
-    return [
-        Measured(
-            workload=name,
-            title=title,
-            case=case.name,
-            dtype=dtype,
-            bound=bound,
-            peer=peer,
-            times=tuple(time for answer in answers[peer] for time in answer.get("times", ())),
-            error=prepared[peer].get("error", 0.0),
-            first=prepared[peer].get("first", 0.0),
-            processor=max((answer.get("processor", 0.0) for answer in answers[peer]), default=0.0),
-            problem=_problem(prepared[peer], answers[peer], dtype),
-        )
-        for peer in peers
-    ]
-
-
-def _problem(prepared: dict[str, Any], answers: list[dict[str, Any]], dtype: str) -> str:
-    for answer in (prepared, *answers):
-        if "problem" in answer:
-            return str(answer["problem"])
-    if prepared["error"] > BOUNDS[dtype]:
-        return f"error {prepared['error']:.1e} is over the bound {BOUNDS[dtype]:.0e}"
-    busiest = max((answer["processor"] for answer in answers), default=0.0)
-    return f"used up to {busiest:.2f} processors at once" if busiest > 1.25 else ""
-
-
-def show(found: Measured) -> None:
-    """A line of progress."""
-    times = sorted(found.times)
-    text = " ".join(map(report.microseconds, (times[0], times[len(times) // 2], times[-1]))) if times else ""
-    case = f"{found.workload} {found.case} {found.dtype} {'bound' if found.bound else 'call '}"
-    print(f"{case} {found.peer:14} {text} {found.problem}", file=sys.stderr)
+@contextmanager
+def _alone() -> Iterator[None]:
+    with LOCK.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _options() -> argparse.Namespace:
@@ -206,26 +111,25 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has the peers")
     parser.add_argument("--only", default="", help="workloads with this in their name")
     parser.add_argument("--case", default="", help="sizes as in 1000x100")
-    parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="names between commas")
-    parser.add_argument("--dtypes", default=",".join(DTYPES))
-    parser.add_argument("--rounds", type=int, default=1, help="multiplies the rounds of every case")
-    parser.add_argument("--quick", action="store_true", help="two short rounds: whether it runs, not how fast")
-    parser.add_argument("--no-cold", action="store_true", help="leave out cold builds")
-    parser.add_argument("--output", default=str(HERE.parent / "docs" / "performance.md"), help="- for the screen")
+    parser.add_argument("--tables", default="abi,python,cold", help="which of the three")
+    parser.add_argument("--threads", default="1,2", help="of the peers: one run each")
+    parser.add_argument("--dtypes", default=",".join(workloads.DTYPES))
+    parser.add_argument("--peers", default="", help="names between commas, then nothing is stored")
+    parser.add_argument("--rounds", type=float, default=1, help="multiplies the rounds of every case")
+    parser.add_argument("--minutes", type=float, default=1e6, help="no new group is begun after so many")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, nothing stored: does it run?")
+    parser.add_argument("--again", action="store_true", help="also what has been measured on this code")
+    parser.add_argument("--page", action="store_true", help="only write the page from what was measured")
+    parser.add_argument("--state", type=Path, default=store.FILE, help="the file of measurements")
     options = parser.parse_args()
-    options.peers, options.dtypes = options.peers.split(","), options.dtypes.split(",")
+    options.store = not (options.quick or options.peers or options.page)
+    options.peers = options.peers.split(",") if options.peers else [peer.name for peer in PEERS]
+    options.dtypes, options.tables = options.dtypes.split(","), options.tables.split(",")
+    options.threads = [int(count) for count in options.threads.split(",")]
     options.case = options.case.replace("x", "×")
     return options
 
 
-def _command() -> str:
-    return " ".join(["python", "benchmarks/run.py", *sys.argv[1:]])
-
-
-def _python_version(python: str) -> str:
-    text = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout
-    return text.split()[-1]
-
-
 if __name__ == "__main__":
+    os.chdir(HERE.parent)
     main()

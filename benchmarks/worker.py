@@ -1,11 +1,14 @@
-"""One peer in a process of its own: `python worker.py PEER`, requests and answers as lines of JSON.
+"""One peer in a process of its own: `python worker.py PEER THREADS`, requests and answers as lines of JSON.
 
-    {"do": "prepare", "workload": …, "case": FOLDER, "model": FOLDER, "bound": …}   make the call, check its result
-    {"do": "measure", "seconds": …}                                                 run the call for so long
+    {"do": "prepare", "workload": …, "data": FOLDER, "model": FOLDER, "bound": …}   makes the call and calls it once
+    {"do": "results", "folder": …}                                                  calls, writes the results
+    {"do": "measure", "seconds": …}                                                 calls for so long
     {"do": "describe", "packages": …}                                               the versions at work
-    {"do": "forget"}                                                                drop call and data
+    {"do": "forget"}                                                                drops call and data
 
-Started by `run.py`; needs NumPy and the peer, not exprc.
+With one thread the process stays on one processor and its seconds are processor time, of all its threads, so that
+what else the machine does is not counted; with more they are the clock's.  Started by `run.py`; needs NumPy and the
+peer, not exprc.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import importlib.metadata
 import json
 import math
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -25,86 +29,105 @@ from typing import Any
 
 import numpy as np
 
+import frameworks
+import peers
 import workloads
-from peers import READING
-from workloads import Call, Data
+from workloads import Data
 
 BATCH_SECONDS = 2e-4
 
 
 def main() -> None:
-    peer = sys.argv[1]
+    peer, threads = peers.by_name(sys.argv[1]), int(sys.argv[2])
+    if threads == 1:
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    clock = time.process_time if threads == 1 else time.perf_counter
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a framework prints must not get between the answers
-    call: Callable[[], object] | None = None
+    with contextlib.suppress(ImportError):
+        frameworks.prepare(peer.package)
+    call: frameworks.Call | None = None
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = {}
         try:
             if request["do"] == "prepare":
-                call, answer = prepare(peer, request)
+                call = None
+                call, answer = prepare(peer, threads, request)
+            elif request["do"] == "results":
+                assert call is not None
+                write_results(call(), Path(request["folder"]))
             elif request["do"] == "measure":
                 assert call is not None
-                answer = measure(call, request["seconds"])
+                answer = measure(call, request["seconds"], clock)
             elif request["do"] == "describe":
                 answer = describe(request["packages"])
             else:
-                call, answer = None, {}
+                call = None
                 gc.collect()
         except Exception as problem:
             call, answer = None, {"problem": f"{type(problem).__name__}: {problem}".strip().splitlines()[0][:200]}
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def prepare(peer: str, request: dict[str, Any]) -> tuple[Callable[[], object], dict[str, Any]]:
-    """The call, how long its making and its first run took, and its largest error in units of the reference's scale."""
-    folder = Path(request["case"])
-    data = Data(*(_load_arrays(folder, part) for part in ("inputs", "params")))
-    if peer == READING:
-        return workloads.reading(data), {"first": 0.0, "error": 0.0}
-    make = workloads.load(request["workload"]).PEERS[peer]
+def prepare(peer: peers.Peer, threads: int, request: dict[str, Any]) -> tuple[frameworks.Call, dict[str, Any]]:
+    """The call; the seconds by the clock until its first results are there, and the memory that it took to get them."""
+    data = load_data(Path(request["data"]))
+    workload = workloads.load(request["workload"])
+    held = sum(array.nbytes for array in data.arrays)
+    before = _forget_peak()
     start = time.perf_counter()
-    call: Call = make(data, request["bound"], *([_model(request["model"])] if peer == "exprc" else []))
-    value, gradients = call()
+    last = _model(request["model"]) if peer.name == peers.OWN else threads
+    call = frameworks.MAKERS[peer.name](workload, data, request["bound"], last)
+    call()
     first = time.perf_counter() - start
-    expected = _load_arrays(folder, "expected")
-    errors = [_error(value, expected["value"], expected["value_scale"])]
-    for index, gradient in enumerate(gradients):
-        errors.append(_error(gradient, expected[f"gradient{index}"], expected[f"scale{index}"]))
-    return call, {"first": first, "error": max(errors)}
+    peak = _memory("VmHWM")
+    return call, {"first": first, "process": peak - held, "memory": peak - before}
 
 
-def measure(call: Callable[[], object], seconds: float) -> dict[str, Any]:
-    """Seconds a call in batches long enough for the clock, and how much processor time went with a second.
+def load_data(folder: Path) -> Data:
+    """The arrays that `run.py` wrote, in their order."""
+    parts = [sorted((folder / part).iterdir()) for part in ("inputs", "params")]
+    return Data(*({path.stem.split("-")[1]: np.load(path) for path in part} for part in parts))
+
+
+def write_results(results: tuple[Any, ...], folder: Path) -> None:
+    for index, result in enumerate(results):
+        np.save(folder / f"{index}.npy", np.asarray(result))
+
+
+def measure(call: frameworks.Call, seconds: float, clock: Callable[[], float]) -> dict[str, Any]:
+    """Seconds a call in batches long enough for the clock, and how many processors were busy with it.
 
     The first call, which finds the caches full of other processes' data, is not counted unless one call takes longer
     than all of them should.
     """
     gc.collect()
     gc.disable()
-    processor = time.process_time()
-    times = [_batch(call, 1)]
+    began, used = time.perf_counter(), time.process_time()
+    times = [_batch(call, 1, clock)]
     total = times[0]
     if total < seconds:
-        repeats = max(1, math.ceil(BATCH_SECONDS / _batch(call, 1)))
-        times, total, processor = [], 0.0, time.process_time()
+        repeats = max(1, math.ceil(BATCH_SECONDS / max(_batch(call, 1, clock), 1e-9)))
+        times, total = [], 0.0
         while len(times) < 3 or total < seconds:
-            times.append(_batch(call, repeats))
+            times.append(_batch(call, repeats, clock))
             total += times[-1] * repeats
-    used = (time.process_time() - processor) / total
+    busy = (time.process_time() - used) / (time.perf_counter() - began)
     gc.enable()
-    return {"times": times, "processor": used}
+    return {"times": times, "busy": busy}
 
 
-def _batch(call: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
+def _batch(call: Callable[[], object], repeats: int, clock: Callable[[], float]) -> float:
+    start = clock()
     for _ in range(repeats):
         call()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 def describe(packages: list[str]) -> dict[str, Any]:
     """Versions of packages that are there, and the kernels that OpenBLAS runs in this process."""
-    versions = {}
+    versions = {"Python": sys.version.split()[0]}
     for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
@@ -127,15 +150,22 @@ def _model(folder: str) -> Any:
     return importlib.import_module(Path(folder).name)
 
 
-def _load_arrays(folder: Path, part: str) -> dict[str, Any]:
-    return {path.stem: np.load(path) for path in sorted((folder / part).iterdir())}
+def _forget_peak() -> int:
+    """Lets the peak start from what is held now, where the system can; returns that."""
+    gc.collect()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _memory("VmRSS")
 
 
-def _error(got: Any, expected: Any, scale: Any) -> float:
-    if np.shape(got) != np.shape(expected):
-        return math.inf
-    error = np.abs(np.asarray(got, np.longdouble) - expected) / scale
-    return float(np.max(error)) if np.all(np.isfinite(error)) else math.inf
+def _memory(field: str) -> int:
+    """Bytes, by Linux's account of this process."""
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    line = next(line for line in text.splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":

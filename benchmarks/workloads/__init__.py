@@ -1,25 +1,33 @@
-"""The programs that are measured: a folder entry each, found by name.
+"""The programs that are measured: a file each, found by name, all of one form.
 
-A workload NAME is two files.  `NAME.expr` is the program, written in f64 (f32 is made of it by replacing the dtype).
-`NAME.py` has
+A workload NAME is `NAME.py`, with its kernel written by hand in `NAME.c` beside it.  `NAME.py` has
 
-    TITLE               what the tables are headed with
-    CASES               sizes by name, the repeats of each: `Case(sizes, rounds, seconds)`
-    data(sizes, dtype)  `Data(inputs, params)`, arrays by name
-    reference(data)     `Reference` in long double
-    PEERS               peer's name to a function (data, bound) that returns the call to be measured
+    TITLE               what the tables call it
+    PROGRAM             the program in f64; f32 is made of it by replacing the dtype
+    RESULT              the loss whose value and gradients are computed, or the output that is
+    IS_LOSS             which of the two it is
+    CASES               the sizes that are measured
+    data(sizes, dtype)  `Data(inputs, params)`: arrays by name, in the order of their declarations
+    reference(data)     `Reference` of every result, in long double
+    work(sizes)         `Work`: the arithmetic that any program for it has to do
 
-A call takes nothing and returns the loss as a float and the gradients as NumPy arrays, in the order of the params.
-`bound` says whether inputs may be handed to the framework beforehand; params are NumPy arrays in every call.  Peers
-import their framework inside the function, since each runs in a process of its own; exprc gets the module that was
-built of the program as a third argument.
+and what a person who knows each system well would write for it.  Each of these is a function that imports the system
+and returns a function of all arrays in order:
+
+    numpy(), numba(parallel)                  give all results: the loss and its gradients, or the output
+    jax(), torch(), pytensor(), casadi()      give the loss, which `frameworks.py` differentiates, or the output
+
+A system that cannot, or that nobody would use for it, has no function.  All compute a numerically sound form; only the
+exprc program is written as the formula stands, since finding the sound form is its compiler's work.
+
+`NAME.c` defines `evaluate` with the parameters of the library's own function: sizes, arrays, results.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -27,8 +35,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 FOLDER = Path(__file__).parent
+DTYPES = {"f64": "float64", "f32": "float32"}
 Array = np.ndarray[Any, Any]
-Call = Callable[[], tuple[float, tuple[Array, ...]]]
 
 
 class Case(NamedTuple):
@@ -50,14 +58,24 @@ class Data(NamedTuple):
     inputs: dict[str, Array]
     params: dict[str, Array]
 
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All of them in order of declaration."""
+        return (*self.inputs.values(), *self.params.values())
+
 
 class Reference(NamedTuple):
-    """Loss and gradients, and for each entry the sum of the absolute values of its terms: what errors are held to."""
+    """All results, and for each entry the sum of the absolute values of its terms: what errors are held to."""
 
-    value: Array
-    gradients: tuple[Array, ...]
-    value_scale: Array
-    gradient_scales: tuple[Array, ...]
+    results: tuple[Array, ...]
+    scales: tuple[Array, ...]
+
+
+class Work(NamedTuple):
+    """Additions and multiplications, and evaluations of functions (`exp`, `log`, `divide`, …) by name."""
+
+    flops: float
+    functions: Mapping[str, float] = {}
 
 
 def names() -> list[str]:
@@ -70,12 +88,28 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"workloads.{name}")
 
 
-def reading(data: Data) -> Callable[[], object]:
-    """What merely reads the inputs: a scale for what is bound by memory."""
-    flat = [array.ravel() for array in data.inputs.values() if array.dtype.kind == "f"]
-    return lambda: [array @ array for array in flat]
+def case(name: str, title: str) -> Case:
+    """A case of a workload by its name."""
+    return next(case for case in load(name).CASES if case.name == title)
 
 
 def program(name: str, dtype: str) -> str:
     """The text of a workload's program in a dtype."""
-    return (FOLDER / f"{name}.expr").read_text().replace("f64", dtype)
+    text: str = load(name).PROGRAM
+    return text.replace("f64", dtype)
+
+
+def largest_error(results: tuple[Any, ...], reference: Reference) -> float:
+    """The largest error over all entries of all results, in units of their scales; infinite for a wrong shape."""
+    if len(results) != len(reference.results):
+        return float("inf")
+    return max(map(_error, results, reference.results, reference.scales))
+
+
+def _error(got: Any, expected: Array, scale: Array) -> float:
+    if np.shape(got) != np.shape(expected):
+        return float("inf")
+    if not np.all(np.isfinite(got)):
+        return float("inf")
+    error = np.abs(np.asarray(got, np.longdouble) - expected) / scale
+    return float(np.max(error, initial=0.0))

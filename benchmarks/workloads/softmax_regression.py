@@ -1,4 +1,4 @@
-"""Softmax regression with integer labels, value and gradient: narrow matrix products on both sides of a row softmax."""
+"""Softmax regression with integer labels: narrow matrix products on both sides of a row softmax."""
 
 from __future__ import annotations
 
@@ -6,9 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from workloads import Array, Call, Case, Data, Reference
+from workloads import Array, Case, Data, Reference, Work
 
 TITLE = "Softmax regression"
+PROGRAM = """\
+## Softmax regression with integer labels.
+
+dim n, d, k
+
+input X : f64[n, d]
+input labels : i64[n]
+param W : f64[d, k]
+param b : f64[k]
+
+loss E = mean(cross_entropy(X @ W + b, labels))
+"""
+RESULT = "E"
+IS_LOSS = True
 CASES = (
     Case({"n": 1000, "d": 64, "k": 10}),
     Case({"n": 60_000, "d": 784, "k": 10}, rounds=5, seconds=0.4),
@@ -46,23 +60,18 @@ def reference(data: Data) -> Reference:
         gradient_scale += np.abs(rows).T @ terms
         offset += (p - hot).sum(axis=0)
         offset_scale += terms.sum(axis=0)
-    return Reference(value / n, (gradient / n, offset / n), value_scale / n, (gradient_scale / n, offset_scale / n))
+    scales = (value_scale, gradient_scale, offset_scale)
+    return Reference((value / n, gradient / n, offset / n), tuple(scale / n for scale in scales))
 
 
-def exprc(data: Data, bound: bool, model: Any) -> Call:
-    X, labels, W, b = _arrays(data)
-    if bound:
-        value_and_grad = model.E.bind(X=X, labels=labels).value_and_grad
-        return lambda: value_and_grad(W=W, b=b)
-    value_and_grad = model.E.value_and_grad
-    return lambda: value_and_grad(X=X, labels=labels, W=W, b=b)
+def work(sizes: dict[str, int]) -> Work:
+    n, d, k = sizes["n"], sizes["d"], sizes["k"]
+    return Work(4 * n * d * k + 6 * n * k, {"exp": n * k, "log": n, "divide": n})
 
 
-def numpy(data: Data, bound: bool) -> Call:
-    X, labels, W, b = _arrays(data)
-    rows = np.arange(len(X))
-
-    def call() -> tuple[float, tuple[Array, ...]]:
+def numpy() -> Any:
+    def value_and_grad(X: Array, labels: Array, W: Array, b: Array) -> tuple[Any, ...]:
+        rows = np.arange(len(X))
         logits = X @ W + b
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits)
@@ -71,24 +80,23 @@ def numpy(data: Data, bound: bool) -> Call:
         p /= total
         p[rows, labels] -= 1
         p /= len(X)
-        return float(value), (X.T @ p, p.sum(axis=0))
+        return float(value), X.T @ p, p.sum(axis=0)
 
-    return call
+    return value_and_grad
 
 
-def numba(data: Data, bound: bool) -> Call:
-    """Products by BLAS, the rest in loops by hand."""
+def numba(parallel: bool) -> Any:
+    """Products by BLAS, which has threads of its own; the rest in loops by hand."""
     import math
 
     import numba as nb
 
-    @nb.njit(fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
+    @nb.njit(fastmath={"reassoc", "nsz", "contract"}, error_model="numpy", parallel=parallel)
     def value_and_grad(X: Array, labels: Array, W: Array, b: Array) -> tuple[float, Array, Array]:
         p = np.dot(X, W)
         n, k = p.shape
-        offset = np.zeros_like(b)
         value = 0.0
-        for i in range(n):
+        for i in nb.prange(n):
             largest = p[i, 0] + b[0]
             for j in range(k):
                 p[i, j] += b[j]
@@ -103,94 +111,39 @@ def numba(data: Data, bound: bool) -> Call:
             for j in range(k):
                 p[i, j] *= scale
             p[i, labels[i]] -= b.dtype.type(1) / b.dtype.type(n)
+        offset = np.zeros_like(b)
+        for i in range(n):
             for j in range(k):
                 offset[j] += p[i, j]
         return value / n, np.dot(X.T, p), offset
 
-    X, labels, W, b = _arrays(data)
-
-    def call() -> tuple[float, tuple[Array, ...]]:
-        value, gradient, offset = value_and_grad(X, labels, W, b)
-        return value, (gradient, offset)
-
-    return call
+    return value_and_grad
 
 
-def jax(data: Data, bound: bool) -> Call:
-    import jax as framework
+def jax() -> Any:
     import jax.numpy as jnp
+    from jax.nn import log_softmax
 
-    def loss(params: Any, X: Any, labels: Any) -> Any:
-        log_p = framework.nn.log_softmax(X @ params[0] + params[1])
-        return -jnp.mean(jnp.take_along_axis(log_p, labels[:, None], axis=1))
+    def loss(X: Any, labels: Any, W: Any, b: Any) -> Any:
+        return -jnp.mean(jnp.take_along_axis(log_softmax(X @ W + b), labels[:, None], axis=1))
 
-    value_and_grad = framework.jit(framework.value_and_grad(loss))
-    X, labels, W, b = _arrays(data)
-    if bound:
-        X, labels = framework.device_put(X), framework.device_put(labels)
-
-    def call() -> tuple[float, tuple[Array, ...]]:
-        value, gradients = value_and_grad((W, b), X, labels)
-        return float(value), tuple(map(np.asarray, gradients))
-
-    return call
+    return loss
 
 
-def torch(data: Data, bound: bool, compiled: bool = False) -> Call:
-    import torch as framework
+def torch() -> Any:
+    from torch.nn.functional import cross_entropy
 
-    def loss(W: Any, b: Any, X: Any, labels: Any) -> Any:
-        return framework.nn.functional.cross_entropy(X @ W + b, labels)
+    def loss(X: Any, labels: Any, W: Any, b: Any) -> Any:
+        return cross_entropy(X @ W + b, labels)
 
-    chosen = framework.compile(loss, dynamic=False) if compiled else loss
-    tensor = framework.from_numpy
-    X, labels, W, b = _arrays(data)
-    held = tensor(X), tensor(labels)
-
-    def call() -> tuple[float, tuple[Array, ...]]:
-        params = tensor(W).requires_grad_(), tensor(b).requires_grad_()
-        value = chosen(*params, *(held if bound else (tensor(X), tensor(labels))))
-        gradients = framework.autograd.grad(value, params)
-        return value.item(), tuple(gradient.numpy() for gradient in gradients)
-
-    return call
+    return loss
 
 
-def torch_compile(data: Data, bound: bool) -> Call:
-    return torch(data, bound, compiled=True)
-
-
-def pytensor(data: Data, bound: bool) -> Call:
-    import pytensor as framework
+def pytensor() -> Any:
     import pytensor.tensor as pt
 
-    X, labels, W, b = _arrays(data)
-    dtype = str(W.dtype)
-    Xs = framework.shared(X, borrow=True) if bound else pt.matrix("X", dtype=dtype)
-    labels_s = framework.shared(labels, borrow=True) if bound else pt.lvector("labels")
-    Ws, bs = pt.matrix("W", dtype=dtype), pt.vector("b", dtype=dtype)
-    log_p = pt.special.log_softmax(Xs @ Ws + bs, axis=1)
-    value = -pt.mean(log_p[pt.arange(labels_s.shape[0]), labels_s])
-    arguments = [Ws, bs] if bound else [Xs, labels_s, Ws, bs]
-    function = framework.function(arguments, [value, *framework.grad(value, [Ws, bs])], trust_input=True)
+    def loss(X: Any, labels: Any, W: Any, b: Any) -> Any:
+        log_p = pt.special.log_softmax(X @ W + b, axis=1)
+        return -pt.mean(log_p[pt.arange(labels.shape[0]), labels])
 
-    def call() -> tuple[float, tuple[Array, ...]]:
-        value, *gradients = function(W, b) if bound else function(X, labels, W, b)
-        return float(value), tuple(gradients)
-
-    return call
-
-
-def _arrays(data: Data) -> tuple[Array, Array, Array, Array]:
-    return data.inputs["X"], data.inputs["labels"], data.params["W"], data.params["b"]
-
-
-PEERS = {
-    "exprc": exprc,
-    "NumPy": numpy,
-    "Numba": numba,
-    "JAX": jax,
-    "PyTorch": torch,
-    "torch.compile": torch_compile,
-    "PyTensor": pytensor,
-}
+    return loss

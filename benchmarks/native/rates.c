@@ -1,0 +1,7 @@
+/* Prints the rates of roofline.c. */
+void rates(void);
+
+int main(void) {
+    rates();
+    return 0;
+}
