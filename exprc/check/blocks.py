@@ -12,7 +12,7 @@ from exprc.check.functions import marked
 from exprc.check.report import counted, listed
 from exprc.check.scopes import Binding, Scope
 from exprc.check.values import POISON, Several, Value
-from exprc.check.walking import Result, not_built, single
+from exprc.check.walking import Result, single
 from exprc.diagnostics import MOST_SHOWN, Edit, Label
 from exprc.syntax import ast
 
@@ -21,7 +21,7 @@ def visit_locals(context: Context, scope: Scope, statements: tuple[ast.Definitio
     """Within a visitor: the definitions of a block, whose names go into the scope."""
     made: dict[str, ast.Name] = {}
     for statement in statements:
-        result = POISON if is_by_entries(context, scope, statement) else (yield statement.value, scope)
+        result = yield from visit_definition(context, scope, statement)
         for target, value in zip(statement.targets, take_apart(context, scope, statement, result), strict=True):
             name = target.name
             if is_thrown_away(statement, name):
@@ -67,12 +67,13 @@ def _order_of_results(value: ast.Expression, names: int) -> str:
     return f"the results are, in order, {states} after each step{emitted}; `_` takes one that is not wanted"
 
 
-def is_by_entries(context: Context, scope: Scope, statement: ast.Definition) -> bool:
-    """Whether a definition has indices on its left, which is told to be not built."""
-    indexed = [target for target in statement.targets if target.indices is not None]
-    for target in indexed:
-        not_built(context, scope, "a definition by its entries", target)
-    return bool(indexed)
+def visit_definition(context: Context, scope: Scope, statement: ast.Definition) -> Any:
+    """Within a visitor: what a definition defines, whole or by its entries."""
+    if all(target.indices is None for target in statement.targets):
+        return (yield statement.value, scope)
+    from exprc.check.forms import visit_entries
+
+    return (yield from visit_entries(context, scope, statement))
 
 
 def report_twice(context: Context, scope: Scope, name: ast.Name, first: ast.Name, assigned: bool = True) -> None:

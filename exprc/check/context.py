@@ -17,6 +17,10 @@ from exprc.ir.types import BOOL, Type
 from exprc.source import Span
 from exprc.syntax import ast
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from exprc.check.open_forms import Form
+
 
 class Later(NamedTuple):
     """A name of the program and where it is defined, also if that is still to come."""
@@ -32,8 +36,10 @@ class Context:
     __slots__ = (
         "asked",
         "calls",
+        "counted",
         "defined",
         "facts",
+        "form",
         "globals",
         "incomplete",
         "leaves",
@@ -46,6 +52,7 @@ class Context:
         "targets",
         "unknown",
         "uses",
+        "waiting",
         "watched",
     )
 
@@ -69,6 +76,9 @@ class Context:
         self.watched: dict[Node, tuple[Span, Frame | None]] = {}  # where arguments with a domain were written
         self.suggestions = 0
         self.incomplete = False  # names may come from a file that was not read
+        self.form: Form | None = None  # the indexed form that is open
+        self.counted = 0  # the indices that were declared
+        self.waiting: dict[Node, bool] = {}  # whether what a node is made of waits for the extents of indices
 
     def remember(self, node: Node, span: Span) -> None:
         """Note the expression that made a node first, and those that its making brought along."""

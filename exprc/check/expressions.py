@@ -137,7 +137,14 @@ def _visit_logical(context: Context, scope: Scope, expression: ast.Logical) -> V
 
 def _visit_if(context: Context, scope: Scope, expression: ast.If) -> Visit:
     parts = (expression.condition, expression.then, expression.otherwise)
-    return choose(context, scope, expression, (yield from values_of(context, scope, parts)))
+    if context.form is None:
+        return choose(context, scope, expression, (yield from values_of(context, scope, parts)))
+    condition = yield from value_of(context, scope, parts[0])
+    values = [condition]
+    for part, chosen in zip(parts[1:], (True, False), strict=True):
+        branch = scope if condition.node is None else scope.choosing(condition.node, chosen)
+        values.append((yield from value_of(context, branch, part)))
+    return choose(context, scope, expression, values)
 
 
 def _visit_transpose(context: Context, scope: Scope, expression: ast.Transpose) -> Visit:
@@ -184,8 +191,9 @@ def _visit_range(context: Context, scope: Scope, expression: ast.Range) -> Visit
 
 
 def _visit_indexed_reduction(context: Context, scope: Scope, expression: ast.IndexedReduction) -> Visit:
-    yield from values_of(context, scope, ())
-    return not_built(context, scope, "a reduction over an index", expression)
+    from exprc.check.forms import visit_reduction
+
+    return (yield from visit_reduction(context, scope, expression))
 
 
 _LEAVES: dict[type, Callable[..., Value]] = {

@@ -37,7 +37,7 @@ def visit_user_call(context: Context, scope: Scope, expression: ast.Call, functi
     values = yield from values_of(context, scope, written)
     if any(value.node is None for value in values):
         return POISON
-    key = (function, scope.region, tuple([value.key for value in values]))
+    key = (function, scope.region, tuple([value.key for value in values]), context.form, scope.choices)
     known = context.calls.get(key)
     if known is None:
         refuse_calls(context, function.name, expression.span)
@@ -53,6 +53,7 @@ def _expand(
     frame = Frame(function.name, expression.span, scope.frame)
     uses = context.uses.setdefault(function.name, set())
     inner = Scope(context.globals, scope.region, function.order, uses, frame)
+    inner.choices = scope.choices
     before, context.asked = context.asked, set()
     result = yield from _value_of_body(context, scope, inner, function, operands)
     context.needs[function.name] |= context.asked

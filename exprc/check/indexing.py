@@ -21,6 +21,7 @@ from exprc.ir.sizes import ONE, ZERO, Size, floordiv
 from exprc.ir.sizes import constant as constant_size
 from exprc.ir.types import BOOL, I64, INTEGERS
 from exprc.ops.views import insert_axes, slice_, squeeze
+from exprc.source import Span
 from exprc.syntax import ast
 
 
@@ -156,6 +157,14 @@ def _expect_position(
 
 def _index_part(context: Context, scope: Scope, axis: Axis, item: ast.Expression, index: Size) -> Part | None:
     start = _from_end(index, axis.extent)
+    if context.form is not None:
+        from exprc.check.open_forms import Use, note_use
+        from exprc.check.ranges import indices_in
+
+        if indices_in(start):
+            note_use(context, start, Use(axis.extent, item.span, tuple(_owner_labels(scope, axis))))
+            _note_read(context, scope, axis, item.span, start, start, start + 1)
+            return Part(start, ONE, dropped=True)
     inside = start.constant is None or start.constant >= 0
     if not inside or not require_at_most(context, axis.expression.span, start + 1, axis.extent):
         known = axis.extent.constant
@@ -189,7 +198,7 @@ def _slice_part(
         return _backward_part(context, scope, axis, item, sizes, step)
     start = ZERO if sizes[0] is None else _from_end(sizes[0], axis.extent)
     stop = axis.extent if sizes[1] is None else _from_end(sizes[1], axis.extent)
-    if not _bounds_hold(context, scope, axis, item, ((ZERO, start), (start, stop), (stop, axis.extent))):
+    if not _bounds_hold(context, scope, axis, item, start, ((ZERO, start), (start, stop), (stop, axis.extent))):
         return None
     return Part(start, floordiv(stop - start + (step - 1), constant_size(step)), step)
 
@@ -200,15 +209,36 @@ def _backward_part(
     """`x[b:a:-1]`: from b down to the entry before a."""
     start = axis.extent - 1 if sizes[0] is None else _from_end(sizes[0], axis.extent)
     stop = constant_size(-1) if sizes[1] is None else _from_end(sizes[1], axis.extent)
-    if not _bounds_hold(context, scope, axis, item, ((ZERO, stop + 1), (stop, start), (start + 1, axis.extent))):
+    if not _bounds_hold(
+        context, scope, axis, item, start, ((ZERO, stop + 1), (stop, start), (start + 1, axis.extent))
+    ):
         return None
     return Part(start, floordiv(start - stop + (-step - 1), constant_size(-step)), step)
 
 
 def _bounds_hold(
-    context: Context, scope: Scope, axis: Axis, item: ast.Slice, bounds: tuple[tuple[Size, Size], ...]
+    context: Context,
+    scope: Scope,
+    axis: Axis,
+    item: ast.Slice,
+    start: Size,
+    bounds: tuple[tuple[Size, Size], ...],
 ) -> bool:
-    """Whether each pair is in order, as far as is known; what depends on sizes becomes a fact."""
+    """Whether each pair is in order, as far as is known; what depends on sizes becomes a fact.
+
+    The first and the last pair hold a place and an end of the axis, the second the two places.
+    """
+    if context.form is not None:
+        from exprc.check.open_forms import refuse_ragged
+        from exprc.check.ranges import indices_in
+
+        if any(indices_in(most - least) for least, most in bounds):
+            count = bounds[1][1] - bounds[1][0]
+            if refuse_ragged(context, scope, item.span, count, "the length of a slice"):
+                return False
+            low, high = bounds[0][1] - bounds[0][0], axis.extent - (bounds[2][1] - bounds[2][0])
+            _note_read(context, scope, axis, item.span, start, low, high)
+            return require_at_most(context, axis.expression.span, *bounds[1])
     for which, (least, most) in enumerate(bounds):
         if require_at_most(context, axis.expression.span, least, most):
             continue
@@ -222,6 +252,12 @@ def _bounds_hold(
         )
         return False
     return True
+
+
+def _note_read(context: Context, scope: Scope, axis: Axis, span: Span, start: Size, low: Size, high: Size) -> None:
+    from exprc.check.open_forms import Read, note_read
+
+    note_read(context, Read(start, low, high, axis.extent, span, tuple(_owner_labels(scope, axis)), scope))
 
 
 def _from_end(position: Size, extent: Size) -> Size:

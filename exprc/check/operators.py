@@ -209,8 +209,11 @@ def _quotient(left: Size, right: Size) -> Size | None:
 
 
 def _remainder(left: Size, right: Size) -> Size | None:
+    """The remainder of integers that are known, or are made of indices: that of sizes is computed when running."""
     a, b = left.constant, right.constant
-    return constant_size(a % b) if a is not None and b else None
+    if a is not None and b:
+        return constant_size(a % b)
+    return left - right * floordiv(left, right) if b and any("#" in name for name in left.dims()) else None
 
 
 def _power_of_size(left: Size, right: Size) -> Size | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from exprc.check.blocks import is_by_entries, is_thrown_away, report_twice, take_apart
+from exprc.check.blocks import is_thrown_away, report_twice, take_apart, visit_definition
 from exprc.check.context import Context, Later, describe, describe_value
 from exprc.check.declared import declared_dtype, declared_shape, size_of
 from exprc.check.derivatives import derivative_names
@@ -248,8 +248,10 @@ def _filled(context: Context, written: ast.Expression, type: Type) -> Value | No
 
 
 def _check_definition(context: Context, parts: Parts, statement: ast.Definition, order: int) -> None:
-    by_entries = is_by_entries(context, context.globals, statement)
-    result = POISON if by_entries else evaluate(context, context.globals, statement.value)
+    if all(target.indices is None for target in statement.targets):
+        result = evaluate(context, context.globals, statement.value)
+    else:
+        result = run(context, visit_definition(context, context.globals, statement))
     values = take_apart(context, context.globals, statement, result)
     role = statement.role
     if role == "density":

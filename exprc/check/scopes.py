@@ -17,7 +17,7 @@ from exprc.source import Span
 class Binding:
     """What a name stands for, with the span of the name where it was declared.
 
-    `role` is dim, input, param, definition, loss, output, function, argument, local, state or element.
+    `role` is dim, input, param, definition, loss, output, function, argument, local, state, element or index.
     """
 
     __slots__ = ("name", "order", "role", "span", "value")
@@ -68,10 +68,11 @@ class Scope:
     """Names made in one place, and the scope around it.
 
     `limit` is the order before which a name of the program has to be defined to be seen; `uses` collects the names of
-    the program that are used, on behalf of what is being defined.
+    the program that are used, on behalf of what is being defined.  `choices` are the conditions under which anything
+    is computed here, in an indexed form, each with the value that it has.
     """
 
-    __slots__ = ("frame", "limit", "names", "parent", "region", "uses")
+    __slots__ = ("choices", "frame", "limit", "names", "parent", "region", "uses")
 
     def __init__(
         self,
@@ -87,10 +88,17 @@ class Scope:
         self.limit = limit
         self.uses = uses
         self.frame = frame
+        self.choices: tuple[tuple[Node, bool], ...] = parent.choices if parent is not None else ()
 
     def inner(self, region: Region | None = None) -> Scope:
         """A scope within this one."""
         return Scope(self, region or self.region, self.limit, self.uses, self.frame)
+
+    def choosing(self, condition: Node, chosen: bool) -> Scope:
+        """The scope of a branch."""
+        scope = self.inner()
+        scope.choices = (*self.choices, (condition, chosen))
+        return scope
 
 
 def find(scope: Scope, name: str) -> tuple[Binding, Scope] | None:

@@ -31,6 +31,7 @@ from exprc.ops.composites import (
 )
 from exprc.ops.contraction import contract, matmul
 from exprc.ops.derivatives import grad, jvp, named, stop_gradient, vjp
+from exprc.ops.entries import entries
 from exprc.ops.functions import (
     cos,
     erf,
@@ -116,6 +117,7 @@ __all__ = [
     "cosh",
     "cross_entropy",
     "div",
+    "entries",
     "eq",
     "erf",
     "erfc",

@@ -1,0 +1,102 @@
+"""An indexed form that is still open: its indices, what they run over, and what is read at places made of them.
+
+Owns the records, what indexing notes in them, and the refusal of shapes that depend on an index.  Must not know
+expressions or graphs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from exprc.check.context import Context
+from exprc.check.ranges import MARK, Range, indices_in
+from exprc.check.scopes import Scope
+from exprc.diagnostics import Label
+from exprc.ir.sizes import Size
+from exprc.source import Span
+from exprc.syntax import ast
+
+
+class Use(NamedTuple):
+    """An axis that an index runs over: its size, where, and the labels of the array's owner."""
+
+    extent: Size
+    span: Span
+    owner: tuple[Label, ...]
+
+
+class Index:
+    """An index: its name, the dim that stands for it, where it is named, and its range or what it runs over."""
+
+    __slots__ = ("binder", "given", "name", "symbol", "uses")
+
+    def __init__(self, name: str, symbol: str, binder: ast.IndexBinder, given: Range | None) -> None:
+        self.name = name
+        self.symbol = symbol
+        self.binder = binder
+        self.given = given
+        self.uses: list[Use] = []
+
+
+class Read(NamedTuple):
+    """What is read of an axis at places made of indices: from `low` to before `high`, under the choices around it.
+
+    `start` is what the view says of it.
+    """
+
+    start: Size
+    low: Size
+    high: Size
+    extent: Size
+    span: Span
+    owner: tuple[Label, ...]
+    scope: Scope
+
+
+class Form:
+    """The outermost indexed form and all within: indices in order of declaration, and what they read."""
+
+    __slots__ = ("indices", "reads")
+
+    def __init__(self) -> None:
+        self.indices: dict[str, Index] = {}
+        self.reads: list[Read] = []
+
+
+def is_by_index(context: Context, *sizes: Size) -> bool:
+    """Whether one of the places depends on an index."""
+    return context.form is not None and any(indices_in(size) for size in sizes)
+
+
+def note_use(context: Context, position: Size, use: Use) -> None:
+    """That an index alone indexes an axis."""
+    symbol = position.symbol
+    if context.form is not None and symbol in context.form.indices:
+        context.form.indices[symbol].uses.append(use)
+
+
+def note_read(context: Context, read: Read) -> None:
+    """What is read at a place that depends on indices."""
+    assert context.form is not None
+    context.form.reads.append(read)
+
+
+def refuse_ragged(context: Context, scope: Scope, span: Span, size: Size, what: str) -> bool:
+    """Whether a size depends on an index, so that entries would have different shapes; with a message."""
+    if context.form is None or not indices_in(size):
+        return False
+    context.report.error(
+        "E0420",
+        f"{what} depends on an index",
+        Label(span, "it differs from entry to entry"),
+        note="all entries have the same shape",
+        help="take a size that holds for all, and leave out what is too much with `if`",
+        frame=scope.frame,
+    )
+    return True
+
+
+def described(size: Size) -> str:
+    """A size for a message: indices by their names."""
+    return re.sub(f"{MARK}\\d+", "", str(size))
