@@ -68,6 +68,11 @@ def size_of(context: Context, scope: Scope, written: ast.Expression, value: Valu
     if size is None:
         _report_no_size(context, scope, written, value)
         return None
+    if context.form is not None:
+        from exprc.check.open_forms import refuse_ragged
+
+        if refuse_ragged(context, scope, written.span, size, "a size"):
+            return None
     if always_negative(size):
         label = Label(written.span, "sizes are 0 or more")
         context.report.error("E0414", f"size is {size}, which is negative", label, frame=scope.frame)

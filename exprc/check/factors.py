@@ -72,7 +72,10 @@ def _contracted(terms: list[Term], summed: list[str], letters: dict[str, str]) -
         kept = _kept(terms, (first, second), summed)
         (x, left), (y, right) = terms[first], terms[second]
         labels = ["".join(letters[one] for one in indices) for indices in (left, right, kept)]
-        made = contract(x, y, *labels) if left and right else mul(x, y)
+        if left == right or not left or not right:
+            made = sum_(mul(x, y), tuple(i for i, one in enumerate(left or right) if one not in kept))
+        else:
+            made = contract(x, y, *labels)
         terms = [*others[:first], (made, kept), *others[first:]]
 
 
@@ -94,5 +97,11 @@ def _cost(terms: list[Term], pair: tuple[int, int], summed: list[str]) -> tuple[
     """Smaller results first; of equal ones that which sums the last axis, whose entries lie side by side."""
     kept = _kept(terms, pair, summed)
     gone = [one for k in pair for one in terms[k][1] if one not in kept]
-    last = max((terms[k][1].index(one) for k in pair for one in terms[k][1] if one in gone), default=-1)
+    last = max((place for k in pair for one, place in _places(*terms[k]) if one in gone), default=-1)
     return len(kept) - len(set(gone)), len(kept), -last, pair
+
+
+def _places(node: Node, indices: tuple[str, ...]) -> list[tuple[str, int]]:
+    """The indices with their axes as they lie in memory, seen through a transpose."""
+    order = node.attrs[0] if node.op is TABLE["transpose"] else range(len(indices))
+    return list(zip(indices, order, strict=True))

@@ -12,10 +12,10 @@ from typing import Any
 from exprc.check.context import Context, describe
 from exprc.check.facts import require_at_most
 from exprc.check.names import is_later, is_taken, operation, report_later, report_unknown
-from exprc.check.open_forms import Form, Index
+from exprc.check.open_forms import Choosing, Form, Index
 from exprc.check.operands import Operand, Place
 from exprc.check.ranges import MARK, Range, indices_in
-from exprc.check.reads import check_reads
+from exprc.check.reads import check_choosing, check_reads
 from exprc.check.report import counted, listed, quoted
 from exprc.check.scopes import Binding, Scope, find
 from exprc.check.settling import box_of, settle
@@ -87,7 +87,7 @@ def _finish(
     if box is None:
         return POISON
     checks = check_reads(context, opened, ranges, box)
-    if checks is None:
+    if checks is None or not check_choosing(context, opened, ranges, box):
         return POISON
     node = spread_entries(context, scope, value.node, targets, ranges, box, checks)
     return POISON if node is None else Value(node, value.weak)
@@ -217,8 +217,14 @@ def _folded(
     body: Value,
 ) -> Value:
     """The reduction of an entry's value, over axes that it is still to get."""
+    form = context.form
+    assert form is not None
+    symbols = tuple(index.symbol for index in indices)
+    if "nonempty" in op.laws:
+        around = tuple(symbol for symbol, index in form.indices.items() if _is_visible(scope, index))
+        form.choosing.append(Choosing(op.name, symbols, around, expression.span, scope))
     try:
-        node = fold(op.name, body.known, tuple(index.symbol for index in indices))
+        node = fold(op.name, body.known, symbols)
     except TypeRuleError as refusal:
         from exprc.check.refusals import report_refusal
 
@@ -226,6 +232,11 @@ def _folded(
         report_refusal(context, place, op, [Operand(body, expression.body)], refusal)
         return POISON
     return Value(node, body.weak)
+
+
+def _is_visible(scope: Scope, index: Index) -> bool:
+    found = find(scope, index.name)
+    return found is not None and found[0].span == index.binder.name.span
 
 
 # ---- messages

@@ -54,19 +54,25 @@ class Read(NamedTuple):
     scope: Scope
 
 
-class Form:
-    """The outermost indexed form and all within: indices in order of declaration, and what they read."""
+class Choosing(NamedTuple):
+    """A reduction that chooses an entry, of which there has to be one: its indices, and those around it."""
 
-    __slots__ = ("indices", "reads")
+    name: str
+    symbols: tuple[str, ...]
+    around: tuple[str, ...]
+    span: Span
+    scope: Scope
+
+
+class Form:
+    """The outermost indexed form and all within: indices in order of declaration, what they read and choose."""
+
+    __slots__ = ("choosing", "indices", "reads")
 
     def __init__(self) -> None:
         self.indices: dict[str, Index] = {}
         self.reads: list[Read] = []
-
-
-def is_by_index(context: Context, *sizes: Size) -> bool:
-    """Whether one of the places depends on an index."""
-    return context.form is not None and any(indices_in(size) for size in sizes)
+        self.choosing: list[Choosing] = []
 
 
 def note_use(context: Context, position: Size, use: Use) -> None:

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from exprc.check.context import Context
-from exprc.check.facts import always_negative, require_at_most
-from exprc.check.open_forms import Form, Read, described
+from exprc.check.facts import always_negative, require_at_most, require_entries
+from exprc.check.open_forms import Choosing, Form, Read, described
 from exprc.check.ranges import Range, affine, indices_in, is_certain, least
 from exprc.check.report import NOT_BUILT, quoted
 from exprc.check.settling import Box
 from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node
-from exprc.ir.op import LEAF
-from exprc.ir.sizes import ONE, ZERO, Size, constant
+from exprc.ir.op import LEAF, Op
+from exprc.ir.sizes import ONE, ZERO, Size, constant, product
 from exprc.ops import TABLE, constant_value
 from exprc.ops.leaves import SIZE
 
@@ -69,6 +69,36 @@ def _check(
         require_at_most(context, read.span, ZERO, bound)
         guarded = guarded or any(ranges[symbol] != outer[symbol] for symbol in indices_in(difference))
     return Check(guarded, ())
+
+
+def check_choosing(context: Context, form: Form, ranges: dict[str, Range], boxes: dict[str, Box]) -> bool:
+    """Whether what is chosen of entries has one to choose; what depends on sizes is checked on entry."""
+    sound = True
+    for one in form.choosing:
+        known = [fact for condition, chosen in one.scope.choices for fact in _facts(condition, chosen)]
+        whole = [symbol for symbol in one.symbols if boxes[symbol].whole]
+        reduced = product(tuple(boxes[symbol].extent for symbol in whole))
+        kept = product(tuple(boxes[symbol].extent for symbol in one.around))
+        if not require_entries(context, one.span, one.name, reduced, kept):
+            message = f"`{one.name}` of a range without entries"
+            context.report.error("E0407", message, Label(one.span, "there is none to choose"), frame=one.scope.frame)
+            sound = False
+        for symbol in one.symbols:
+            low, high = ranges[symbol]
+            if symbol not in whole and not is_certain(high - low - 1, ranges, known):
+                _report_maybe_empty(context, form, one, symbol)
+                sound = False
+    return sound
+
+
+def _report_maybe_empty(context: Context, form: Form, one: Choosing, symbol: str) -> None:
+    context.report.error(
+        NOT_BUILT,
+        f"`{one.name}` over a range that may be empty is not built yet",
+        Label(form.indices[symbol].binder.span, "this has no entries for some of the indices that it depends on"),
+        help="compute it only where there are some: `if … then … else 0`",
+        frame=one.scope.frame,
+    )
 
 
 def _watched(context: Context, read: Read) -> Check | None:
@@ -141,10 +171,10 @@ def _facts(condition: Node, chosen: bool) -> list[Size]:
             pending.append((node.args[0], not wanted))
         elif node.op is TABLE["and" if wanted else "or"]:
             pending += [(argument, wanted) for argument in node.args]
-        elif node.op.name in _COMPARISONS:
+        elif node.op in _COMPARISONS:
             left, right = (_integer(argument) for argument in node.args)
             if left is not None and right is not None:
-                found += _COMPARISONS[node.op.name](left, right) if wanted else _OPPOSITES[node.op.name](left, right)
+                found += _COMPARISONS[node.op if wanted else _OPPOSITES[node.op]](left, right)
     return found
 
 
@@ -156,15 +186,13 @@ def _integer(node: Node) -> Size | None:
     return constant(value) if type(value) is int else None
 
 
-_COMPARISONS: dict[str, Callable[[Size, Size], list[Size]]] = {
-    "lt": lambda a, b: [b - a - 1],
-    "le": lambda a, b: [b - a],
-    "gt": lambda a, b: [a - b - 1],
-    "ge": lambda a, b: [a - b],
-    "eq": lambda a, b: [a - b, b - a],
-    "ne": lambda a, b: [],
+_LT, _LE, _GT, _GE, _EQ, _NE = (TABLE[name] for name in ("lt", "le", "gt", "ge", "eq", "ne"))
+_COMPARISONS: dict[Op, Callable[[Size, Size], list[Size]]] = {
+    _LT: lambda a, b: [b - a - 1],
+    _LE: lambda a, b: [b - a],
+    _GT: lambda a, b: [a - b - 1],
+    _GE: lambda a, b: [a - b],
+    _EQ: lambda a, b: [a - b, b - a],
+    _NE: lambda a, b: [],
 }
-_OPPOSITES = {
-    name: _COMPARISONS[other]
-    for name, other in (("lt", "ge"), ("le", "gt"), ("gt", "le"), ("ge", "lt"), ("eq", "ne"), ("ne", "eq"))
-}
+_OPPOSITES = {_LT: _GE, _LE: _GT, _GT: _LE, _GE: _LT, _EQ: _NE, _NE: _EQ}

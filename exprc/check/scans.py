@@ -147,6 +147,11 @@ def _range(context: Context, scope: Scope, written: ast.Range) -> Any:
             return POISON
     start, stop = (end.size for end in ends)
     assert start is not None and stop is not None
+    if context.form is not None:
+        from exprc.check.open_forms import refuse_ragged
+
+        if refuse_ragged(context, scope, written.span, stop - start, "the number of steps"):
+            return POISON
     if not require_at_most(context, written.span, start, stop):
         message = f"range has {stop - start} entries"
         context.report.error("E0414", message, Label(written.span, "it ends before it starts"), frame=scope.frame)

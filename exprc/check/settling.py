@@ -68,7 +68,10 @@ def _extent(context: Context, scope: Scope, index: Index) -> Range | None:
                 *first.owner,
                 *use.owner,
                 note="an index runs over all of every axis that it indexes alone",
-                help=f"give it a range, within which both are indexed: `{index.name} in 0..…`",
+                help=(
+                    f"if {first.extent} and {use.extent} are always equal, declare both arrays with one of them",
+                    f"else give it a range within which both are indexed: `{index.name} in 0..…`",
+                ),
                 frame=scope.frame,
             )
             return None

@@ -17,12 +17,12 @@ from exprc.check.report import NOT_BUILT
 from exprc.check.scopes import Scope
 from exprc.check.settling import Box
 from exprc.check.spread_loops import spread_loop, spread_result
-from exprc.check.spreading import NotSpread, Spread, Spreader
+from exprc.check.spreading import NotSpread, Refused, Spread, Spreader
 from exprc.check.waiting import FOLD, reduced
 from exprc.diagnostics import Label
 from exprc.ir.index import Guard, axis
 from exprc.ir.node import Node, make
-from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, OPAQUE, PROJECT, REDUCE, SCAN, VIEW
+from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, OPAQUE, PROJECT, REDUCE, SCAN, VIEW, Op
 from exprc.ir.sizes import ONE, ZERO, Size
 from exprc.ops import TABLE, cast, div, sum_, where
 from exprc.ops.compare import and_
@@ -46,6 +46,8 @@ def spread_entries(
     spreader = Spreader(context, _RULES, ranges, boxes, checks)
     try:
         result = spreader.aligned(spreader.spread(entry), targets)
+    except Refused:
+        return None
     except NotSpread as refusal:
         context.report.error(
             NOT_BUILT,
@@ -73,7 +75,7 @@ def _view(spreader: Spreader, node: Node, args: list[Spread]) -> Spread:
         return _placed(spreader, node, value)
     own = len(value.indices)
     extents = spreader.extents(value.indices)
-    moved = _VIEWS[node.op.name](node.attrs, own, extents)
+    moved = _VIEWS[node.op](node.attrs, own, extents)
     return Spread(make(node.op, (value.node,), moved), value.indices)
 
 
@@ -96,13 +98,13 @@ def _shifted(axes: Sequence[int], own: int) -> tuple[int, ...]:
     return (*range(own), *(i + own for i in axes))
 
 
-_VIEWS: dict[str, Any] = {
-    "transpose": lambda attrs, own, extents: (_shifted(attrs[0], own),),
-    "broadcast": lambda attrs, own, extents: (extents + attrs[0], _shifted(attrs[1], own)),
-    "reshape": lambda attrs, own, extents: (extents + attrs[0],),
-    "squeeze": lambda attrs, own, extents: (tuple(i + own for i in attrs[0]),),
-    "slice": lambda attrs, own, extents: ((ZERO,) * own + attrs[0], extents + attrs[1], (1,) * own + attrs[2]),
-    "pad": lambda attrs, own, extents: ((ZERO,) * own + attrs[0], extents + attrs[1], (1,) * own + attrs[2]),
+_VIEWS: dict[Op, Any] = {
+    TABLE["transpose"]: lambda attrs, own, extents: (_shifted(attrs[0], own),),
+    TABLE["broadcast"]: lambda attrs, own, extents: (extents + attrs[0], _shifted(attrs[1], own)),
+    TABLE["reshape"]: lambda attrs, own, extents: (extents + attrs[0],),
+    TABLE["squeeze"]: lambda attrs, own, extents: (tuple(i + own for i in attrs[0]),),
+    TABLE["slice"]: lambda attrs, own, extents: ((ZERO,) * own + attrs[0], extents + attrs[1], (1,) * own + attrs[2]),
+    TABLE["pad"]: lambda attrs, own, extents: ((ZERO,) * own + attrs[0], extents + attrs[1], (1,) * own + attrs[2]),
 }
 
 
@@ -148,7 +150,7 @@ def _folded(spreader: Spreader, node: Node, args: list[Spread]) -> Spread:
     (argument,) = node.args
     (body,) = args
     masks = [mask for symbol in symbols if (mask := spreader.mask(symbol)) is not None]
-    if name == "sum" and not masks:
+    if TABLE[name] is _SUM and not masks:
         found = combine_factors(spreader, argument, symbols)
         if found is not None:
             return found
@@ -165,16 +167,20 @@ def _folded(spreader: Spreader, node: Node, args: list[Spread]) -> Spread:
     return Spread(_reduced_within(name, value, condition, axes), kept)
 
 
+_SUM, _MEAN = TABLE["sum"], TABLE["mean"]
+_NEUTRAL = {TABLE["logsumexp"]: -float("inf"), TABLE["norm"]: 0}
+
+
 def _reduced_within(name: str, value: Node, condition: Node, axes: tuple[int, ...]) -> Node:
     """A reduction over the entries that a condition, of the first axes, leaves."""
     inside = broadcast(condition, value.shape, tuple(range(condition.type.rank)))
-    if name == "mean":
+    if TABLE[name] is _MEAN:
         value = value if value.type.is_float else cast(value, "f64")
         total = sum_(where(inside, value, constant_like(value, 0)), axes)
         count = cast(sum_(inside, axes), total.dtype)
         return div(total, count)
     reduction = reduced(name, value, axes)
-    neutral = {"logsumexp": -float("inf"), "norm": 0}.get(name)
+    neutral = _NEUTRAL.get(TABLE[name])
     if reduction.kind == REDUCE:
         value = reduction.args[0]
         neutral = reduction.op.identity(value.dtype) if reduction.op.identity is not None else None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from exprc.check.context import Context
+from exprc.check.limits import axes_of, refuse_axes
 from exprc.check.ranges import Range, affine, indices_in
 from exprc.check.reads import Check, Place
 from exprc.check.settling import Box
@@ -17,13 +18,13 @@ from exprc.check.waiting import FOLD, waiting_under
 from exprc.ir.index import Affine, Guard, affine_constant, axis
 from exprc.ir.node import Node
 from exprc.ir.op import LEAF
-from exprc.ir.sizes import ONE, ZERO, Size
+from exprc.ir.sizes import ONE, ZERO, Size, dim
 from exprc.ir.sizes import constant as constant_size
 from exprc.ir.types import I64
 from exprc.ops import floor_divide, where
 from exprc.ops.arithmetic import add, maximum, minimum, mul
 from exprc.ops.checks import within
-from exprc.ops.compare import and_, ge, lt, not_
+from exprc.ops.compare import and_, ge, le, lt, not_
 from exprc.ops.entries import entries
 from exprc.ops.leaves import constant, iota
 from exprc.ops.leaves import size as size_leaf
@@ -40,6 +41,10 @@ class Spread(NamedTuple):
 
 class NotSpread(Exception):
     """An operation on entries for which there is no rule: what it is."""
+
+
+class Refused(Exception):
+    """What has been told already."""
 
 
 class Spreader:
@@ -79,11 +84,12 @@ class Spreader:
                 continue
             self.at = node
             made = self.done[node] = self._made(node)
-            if not made.node.args:
-                continue
             span = self.context.origins.get(node)
-            if span is not None:
-                self.context.remember(made.node, span)
+            if not made.node.args or span is None:
+                continue
+            if refuse_axes(self.context, axes_of(made.node), span, None):
+                raise Refused
+            self.context.remember(made.node, span)
             if node in self.context.watched:
                 self.context.watched.setdefault(made.node, self.context.watched[node])
         return self.of(root)
@@ -217,11 +223,21 @@ class Spreader:
         if self.boxes[symbol].whole:
             return None
         low, high = self.ranges[symbol]
-        index = self._index(symbol)
-        before = self._both(lt, index, self.integer(high))
-        if low == self.boxes[symbol].low:
-            return before
-        return self._both(and_, self._both(ge, index, self.integer(low)), before)
+        box, index = self.boxes[symbol], dim(symbol)
+        tests = [self._less(index, high)] if high != box.low + box.extent else []
+        if low != box.low:
+            tests.append(self._less(low - 1, index))
+        result = tests[0]
+        for test in tests[1:]:
+            result = self._both(and_, result, test)
+        return result
+
+    def _less(self, left: Size, right: Size) -> Spread:
+        """A comparison of integers without a 1 that is added."""
+        if ((), -1) in left.terms or ((), 1) in right.terms:
+            more = 1 if ((), -1) in left.terms else 0
+            return self._both(le, self.integer(left + more), self.integer(right - 1 + more))
+        return self._both(lt, self.integer(left), self.integer(right))
 
 
 def _depends(atom: Any) -> bool:

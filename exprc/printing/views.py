@@ -7,6 +7,7 @@ from exprc.ir.sizes import ONE, Size, constant, floordiv
 from exprc.ir.types import BOOL
 from exprc.ops import TABLE, constant_value
 from exprc.printing.pieces import POSTFIX, Piece, Shape, call, indexed, spread_to, wrapped
+from exprc.printing.places import entries_piece
 
 
 def view_piece(node: Node, arguments: list[Piece]) -> Piece:
@@ -153,4 +154,5 @@ _VIEWS = {
     TABLE["squeeze"]: _squeeze,
     TABLE["slice"]: _slice,
     TABLE["pad"]: _pad,
+    TABLE["entries"]: entries_piece,
 }
