@@ -27,7 +27,7 @@ LATER_OPERATIONS = frozenset(
     (
         "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "lgamma",
         "digamma", "clip", "isnan", "isfinite", "xlogy", "logaddexp", "log1mexp", "var", "std", "argmin",
-        "argmax", "eye", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
+        "argmax", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
         "cross", "cumsum", "cumprod", "sort", "argsort", "dot", "einsum", "trace", "det",
         "logdet", "inv", "solve", "eigh", "svd", "qr", "conv1d", "conv2d", "max_pool2d", "avg_pool2d",
         "layer_norm", "dropout", "random_uniform", "random_normal", "random_bernoulli", "normal_logpdf",

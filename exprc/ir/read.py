@@ -242,6 +242,10 @@ class _Cursor:
             token = self.peek()
             if operand and token == "-":
                 operators.append("negative")
+            elif operand and token in ("-inf", "-nan"):  # a dim may have such a name
+                operators.append("negative")
+                values.append(_size_operand(token[1:]))
+                operand = False
             elif operand and token in ("min", "max") and self.peek(1) == "(":
                 operators.append(token)
                 operand = True
@@ -254,7 +258,7 @@ class _Cursor:
                 _reduce(values, operators, _PRECEDENCE[token])
                 operators.append(token)
                 operand = True
-            elif token.startswith("-") and token[1:].isdigit():  # the lexer took a minus for a sign
+            elif token.startswith("-") and len(token) > 1:  # the lexer took a minus for a sign
                 _reduce(values, operators, _PRECEDENCE["-"])
                 operators.append("-")
                 values.append(_size_operand(token[1:]))

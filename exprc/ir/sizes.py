@@ -188,8 +188,12 @@ def maximum(left: Size, right: Size) -> Size:
 
 def show_size(size: Size) -> str:
     """The size as LANGUAGE.md writes it: `2*n + 1`."""
+    if len(size.terms) == 1 and size.terms[0][1] == 1 and len(size.terms[0][0]) == 1:
+        (atom, power), *_ = size.terms[0][0]
+        if power == 1 and not isinstance(atom, str) and atom.kind == "floordiv":
+            return _show_quotient(atom)
     parts: list[str] = []
-    for monomial, coefficient in sorted(size.terms, key=lambda term: (not term[0], str(term[0]))):
+    for monomial, coefficient in sorted(size.terms, key=_order_of_terms):
         factors = [_show_atom(atom) + (f"^{power}" if power > 1 else "") for atom, power in monomial]
         if abs(coefficient) != 1 or not factors:
             factors.insert(0, str(abs(coefficient)))
@@ -198,14 +202,25 @@ def show_size(size: Size) -> str:
     return " ".join(parts) or "0"
 
 
+def _order_of_terms(term: tuple[Monomial, int]) -> tuple[bool, bool, str]:
+    """Numbers last, and before them what is taken away."""
+    monomial, coefficient = term
+    return not monomial, coefficient < 0, str(term)
+
+
 def _show_atom(atom: AtomLike) -> str:
     if isinstance(atom, str):
         return atom
-    left, right = (show_size(a) for a in atom.arguments)
     if atom.kind == "floordiv":
-        wrapped = [f"({text})" if " " in text or "*" in text else text for text in (left, right)]
-        return f"({wrapped[0]}//{wrapped[1]})"
+        return f"({_show_quotient(atom)})"
+    left, right = (show_size(a) for a in atom.arguments)
     return f"{atom.kind}({left}, {right})"
+
+
+def _show_quotient(atom: Atom) -> str:
+    shown = [show_size(a) for a in atom.arguments]
+    left, right = (f"({text})" if any(sign in text for sign in " */") else text for text in shown)
+    return f"{left}//{right}"
 
 
 def _build_atom(kind: str, left: Size, right: Size) -> Size:

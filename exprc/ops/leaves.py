@@ -220,5 +220,18 @@ spelling("full", "an array of one value", (array("value"), _SIZES),
          example="output r = full(2.5, 3)")  # fmt: skip
 
 
+def _eye(n: Size | int, m: Size | int | None = None) -> Node:
+    from exprc.ops.arithmetic import cast
+    from exprc.ops.compare import eq
+
+    shape = as_size(n), as_size(n if m is None else m)
+    return cast(eq(iota(shape, 0), iota(shape, 1)), I64)
+
+
+spelling("eye", "1 on the diagonal and 0 elsewhere: the identity matrix, or one of n rows and m columns",
+         (Parameter("n", "size"), Parameter("m", "size", required=False)), _eye,
+         example="input X : f64[3, 3]; output r = X + eye(3)")  # fmt: skip
+
+
 def _shape(sizes: tuple[Size | int, ...]) -> tuple[Size, ...]:
     return tuple(as_size(one) for one in sizes)

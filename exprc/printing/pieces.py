@@ -66,7 +66,7 @@ def spread_to(piece: Piece, shape: Shape) -> Piece:
 def size_piece(size: Size) -> Piece:
     """A size as a number."""
     text = str(size)
-    precedence = SUM if " " in text else PRODUCT if "*" in text else POWER if "^" in text else ATOM
+    precedence = SUM if " " in text else PRODUCT if "*" in text or "/" in text else POWER if "^" in text else ATOM
     return Piece(text, PREFIX if precedence > PREFIX and text.startswith("-") else precedence, ())
 
 
