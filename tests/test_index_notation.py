@@ -19,6 +19,9 @@ from exprc.cli.main import run
 from exprc.diagnostics import KnownLimit, UserError
 from exprc.driver.pipeline import run_stages
 from exprc.ir.evaluate import evaluate
+from exprc.schedule.interpret import interpret
+from exprc.schedule.read import read_plan
+from exprc.schedule.show import show_plan
 from exprc.source import Source
 from exprc.syntax.parse import parse
 
@@ -34,6 +37,7 @@ input y : f64[m]
 input u : f64[d]
 input w : f64[3]
 input z : f64[n + 2]
+input t : f64[m, n * (n - 1) // 2]
 input q : i64[n]
 input p : i32[n]
 input b : bool[n]
@@ -46,7 +50,8 @@ def data(n: int, m: int, d: int) -> dict[str, Any]:
     return {
         "A": rng.normal(size=(n, d)), "B": rng.normal(size=(m, d)), "C": rng.normal(size=(n, n)),
         "x": rng.normal(size=n), "y": rng.normal(size=m), "u": rng.normal(size=d), "w": rng.normal(size=3),
-        "z": rng.normal(size=n + 2), "q": rng.integers(-3, 4, n), "p": rng.integers(-3, 4, n).astype("i4"),
+        "z": rng.normal(size=n + 2), "t": rng.normal(size=(m, n * (n - 1) // 2)),
+        "q": rng.integers(-3, 4, n), "p": rng.integers(-3, 4, n).astype("i4"),
         "b": rng.random(n) > 0.5, "f": rng.normal(size=(n, d)).astype("f4"),
         "n": n, "m": m, "d": d,
     }  # fmt: skip
@@ -95,6 +100,16 @@ VALUES: dict[str, Callable[[Any], Any]] = {
     "r[i] = set(w[0], x[i])": lambda D: each(lambda i: [D["x"][i], *D["w"][1:]], D["n"]),
     "r[i in 0..n] = set(x[i], 9.0)": lambda D: np.where(np.eye(D["n"]) > 0, 9.0, D["x"]),
     "r[i in 0..n] = increment(x[i], i)": lambda D: D["x"] + np.diag(np.arange(D["n"])),
+    # places that are no sums of multiples
+    "r[i] = C[i // 2, i]": lambda D: each(lambda i: D["C"][i // 2, i], D["n"]),
+    "r[i in 0..n] = w[i % 3]": lambda D: D["w"][np.arange(D["n"]) % 3],
+    "r[i in 0..n, k in 0..3] = w[i * k % 3]": lambda D: each(lambda i, k: D["w"][i * k % 3], D["n"], 3),
+    "r[j, i in 0..n] = B[j, i * i % d:i * i % d + 1]": lambda D: each(
+        lambda j, i: D["B"][j, i * i % D["d"]][None], D["m"], D["n"]
+    ),
+    "r[k, i in 0..n, j in 0..n] = if j < i then t[k, i*(i - 1)//2 + j] else 0": lambda D: each(
+        lambda k, i, j: D["t"][k, i * (i - 1) // 2 + j] if j < i else 0.0, D["m"], D["n"], D["n"]
+    ),
     # choices, which guard places
     "r[i] = if b[i] then x[i] else -x[i]": lambda D: np.where(D["b"], D["x"], -D["x"]),
     "r[i] = if i > 0 then x[i] - x[i - 1] else x[i]": lambda D: np.diff(D["x"], prepend=0),
@@ -215,6 +230,7 @@ param C : f64[n, n]
 param w : f64[3]
 param z : f64[n + 2]
 param s : f64
+param v : f64[n * (n - 1) // 2]
 K[i, j] = exp(-sum[k]((A[i, k] - B[j, k])^2) / (2 + s^2))
 loss kernel = sum[i, j](K[i, j])
 loss form = sum[i, j](C[i, j] * x[i] * z[j + 1] * z[i + 2])
@@ -228,6 +244,8 @@ loss toeplitz = sum[i in 0..n, j in 0..n](if j < i then x[i] * z[i - j - 1]^3 * 
 loss rosenbrock = sum[i in 0..n - 1](100 * (z[i + 1] - z[i]^2)^2 + (1 - z[i])^2)
 loss product = sum[i, j](sum[k](A[i, k] * B[j, k] * w[1])^2)
 loss looped = sum[i](last(scan h = C[i, 0] over v in w { tanh(h * v + C[i, i]) }, 0.0))
+loss unpacked = sum[i in 0..n, j in 0..n](if j < i then x[i] * sin(v[i*(i - 1)//2 + j])^2 * x[j] else 0)
+loss wrapped = sum[i](C[i // 2, i]^3 * w[i % 3]^2)
 loss placed = sum[i in 0..n](sum(set(w[1], z[i])^2) * i)
 """
 
@@ -239,7 +257,8 @@ def test_derivatives_agree_with_differences() -> None:
 
 
 def test_second_derivatives_agree_with_differences() -> None:
-    wanted = {"kernel": "B", "window": "z", "guarded": "z", "pairs": "C", "toeplitz": "z", "diagonal": "C"}
+    wanted = {"kernel": "B", "window": "z", "guarded": "z", "pairs": "C", "toeplitz": "z", "diagonal": "C",
+              "unpacked": "v", "wrapped": "w"}  # fmt: skip
     text = LOSSES + "".join(
         f"g{at} = grad({loss}, {param})\nloss second{at} = sum(g{at}^3)\n"
         for at, (loss, param) in enumerate(wanted.items())
@@ -252,13 +271,13 @@ def test_second_derivatives_agree_with_differences() -> None:
 
 def test_forward_mode_agrees_with_reverse_mode(tmp_path: Path) -> None:
     text = LOSSES.replace("loss ", "E_") + (
-        "input v : f64[n + 2]\noutput forward = jvp(E_window + E_guarded + E_toeplitz, z, v)\n"
-        "g = grad(E_window + E_guarded + E_toeplitz, z)\noutput reverse = sum(g * v)\n"
+        "input dz : f64[n + 2]\noutput forward = jvp(E_window + E_guarded + E_toeplitz, z, dz)\n"
+        "g = grad(E_window + E_guarded + E_toeplitz, z)\noutput reverse = sum(g * dz)\n"
     ).replace("E_window + E_guarded + E_toeplitz", "T")
-    text = text.replace("input v", "T = E_window + E_guarded + E_toeplitz\ninput v")
+    text = text.replace("input dz", "T = E_window + E_guarded + E_toeplitz\ninput dz")
     module = build(text, tmp_path)
     rng = np.random.default_rng(1)
-    given = {"x": rng.normal(size=4), "w": rng.normal(size=3), "z": rng.normal(size=6), "v": rng.normal(size=6)}
+    given = {"x": rng.normal(size=4), "w": rng.normal(size=3), "z": rng.normal(size=6), "dz": rng.normal(size=6)}
     assert np.isclose(module.forward(**given), module.reverse(**given), rtol=1e-12)
 
 
@@ -365,6 +384,20 @@ def test_a_place_that_a_choice_does_not_guard_is_a_fault(tmp_path: Path) -> None
     assert np.array_equal(module.r(b=b, x=x), [1, 0, 3, 0])
     with pytest.raises(IndexError, match=r"line 4.*index 4.*n = 4|index 4"):
         module.r(b=~b, x=x)
+
+
+def test_the_text_of_a_plan_with_moves_reads_back_and_runs() -> None:
+    text = "dim n\ninput x : f64[n]\nparam w : f64[3]\nloss E = sum[i](x[i] * w[i * i % 3])\n"
+    state = run_stages(Source("model.expr", text), driver.Options(name="model"), "schedule")
+    plan = state.plans[-1]
+    shown = show_plan(plan)
+    assert "gather" in shown and "scatter" in shown
+    assert show_plan(read_plan(shown)) == shown
+    x, w = np.arange(7.0), np.array([2.0, 3.0, 5.0])
+    found = interpret(plan, {"in_x": x, "in_w": w}, {"n": 7})
+    places = np.arange(7) ** 2 % 3
+    assert np.isclose(found["out_E"], (x * w[places]).sum())
+    assert np.allclose(found["out_grad_w"], [x[places == k].sum() for k in range(3)])
 
 
 # ---- hostile

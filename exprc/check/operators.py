@@ -213,7 +213,7 @@ def _remainder(left: Size, right: Size) -> Size | None:
     a, b = left.constant, right.constant
     if a is not None and b:
         return constant_size(a % b)
-    return left - right * floordiv(left, right) if b and any("#" in name for name in left.dims()) else None
+    return left - right * floordiv(left, right) if b != 0 and any("#" in name for name in left.dims()) else None
 
 
 def _power_of_size(left: Size, right: Size) -> Size | None:

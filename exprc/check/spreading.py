@@ -18,7 +18,7 @@ from exprc.check.waiting import FOLD, waiting_under
 from exprc.ir.index import Affine, Guard, affine_constant, axis
 from exprc.ir.node import Node
 from exprc.ir.op import LEAF
-from exprc.ir.sizes import ONE, ZERO, Size, dim
+from exprc.ir.sizes import ONE, ZERO, Size, dim, product
 from exprc.ir.sizes import constant as constant_size
 from exprc.ir.types import I64
 from exprc.ops import floor_divide, where
@@ -26,6 +26,7 @@ from exprc.ops.arithmetic import add, maximum, minimum, mul
 from exprc.ops.checks import within
 from exprc.ops.compare import and_, ge, le, lt, not_
 from exprc.ops.entries import entries
+from exprc.ops.gather import take
 from exprc.ops.leaves import constant, iota
 from exprc.ops.leaves import size as size_leaf
 from exprc.ops.table import constant_like
@@ -177,6 +178,8 @@ class Spreader:
         """A slice of an entry that starts at places made of indices, without some of its axes, all of size 1."""
         starts, sizes, steps = node.attrs
         extents = node.args[0].shape
+        if any(affine(start) is None for start in starts):
+            return self._gathered(source, node, dropped)
         indices = self.sorted(source.indices, *(indices_in(start) for start in starts))
         places = [axis(indices.index(one)) for one in source.indices]
         shape = list(self.extents(indices))
@@ -193,6 +196,37 @@ class Spreader:
                 guards.append(Guard(place, extents[number]))
                 watched += check.watched
         result = Spread(entries(source.node, places, guards, tuple(shape)), indices)
+        for read in dict.fromkeys(watched):
+            result = self._watched(result, read)
+        return result
+
+    def _gathered(self, source: Spread, node: Node, dropped: Sequence[int]) -> Spread:
+        """A slice of an entry that starts at places which are no sums of multiples of indices."""
+        starts, sizes, steps = node.attrs
+        extents = node.args[0].shape
+        indices = self.sorted(source.indices, *(indices_in(start) for start in starts))
+        kept = [number for number in range(len(starts)) if number not in dropped]
+        shape = (*self.extents(indices), *(sizes[number] for number in kept))
+        strides = [product(source.node.shape[at + 1 :]) for at in range(source.node.type.rank)]
+        total = constant_like(iota(shape), 0) if shape else constant(0)
+        watched: list[Any] = []
+        for symbol, stride in zip(source.indices, strides, strict=False):
+            total = add(total, mul(iota(shape, indices.index(symbol)), _number(stride)))
+        for number, (start, step, stride) in enumerate(
+            zip(starts, steps, strides[len(source.indices) :], strict=True)
+        ):
+            own = self.aligned(self.integer(start), indices)
+            place = broadcast(own, shape, tuple(range(len(indices))))
+            if number in kept:
+                along = iota(shape, len(indices) + kept.index(number))
+                place = add(place, mul(along, constant(step)))
+            check = self.checks.get((start, extents[number]))
+            total = add(total, mul(place, _number(stride)))
+            if check is not None and check.guarded:
+                inside = and_(ge(place, 0), lt(place, _number(extents[number])))
+                total = where(inside, total, -1)
+                watched += check.watched
+        result = Spread(take(source.node, total), indices)
         for read in dict.fromkeys(watched):
             result = self._watched(result, read)
         return result

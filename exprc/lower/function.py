@@ -14,7 +14,7 @@ from exprc.lower.processor import unfit
 from exprc.lower.scratch import ALIGNMENT, rounded_bytes, scratch_layout
 from exprc.lower.sizes import magnitude, size_value
 from exprc.lower.target import Target
-from exprc.schedule.kernel import ARGUMENT, Buffer, Kernel, Loop, Nest, Plan, statements_of
+from exprc.schedule.kernel import ARGUMENT, Buffer, Gather, Kernel, Loop, Nest, Plan, Scatter, statements_of
 
 LARGEST_BYTES = "1152921504606846976.0"  # 2^60: nothing that is computed from sizes below it overflows
 _COMPARE = {"==": "eq", "!=": "ne", "<=": "sle", "<": "slt", ">=": "sge", ">": "sgt"}
@@ -125,6 +125,7 @@ def _compared_sizes(plan: Plan) -> list[Size]:
         for statement in statements_of(kernel.body):
             extents = [axis.extent for axis in statement.axes] if isinstance(statement, Nest) else []
             extents += [statement.extent] if isinstance(statement, Loop) else []
+            sizes += [statement.length, statement.bound] if isinstance(statement, (Gather, Scatter)) else []
             for extent in extents:
                 sizes += [extent.constant, *(coefficient for _, coefficient in extent.terms)]
     return [size for size in dict.fromkeys(sizes) if size.constant is None and size.symbol is None]

@@ -27,11 +27,13 @@ from exprc.schedule.kernel import (
     Buffer,
     Check,
     Expect,
+    Gather,
     Kernel,
     Load,
     Loop,
     Nest,
     Plan,
+    Scatter,
     Statement,
     Stream,
     Swap,
@@ -184,6 +186,8 @@ def _statement_refusal(kernel: Kernel, statement: Statement) -> str:
         return "stops at indices that are out of bounds"
     if isinstance(statement, Swap):
         return "copies whole buffers"
+    if isinstance(statement, (Gather, Scatter)):
+        return "moves entries to places that are computed"
     return _sum_refusal(kernel, statement) if sums_of(kernel, statement) else _each_refusal(kernel, statement)
 
 

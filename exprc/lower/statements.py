@@ -12,10 +12,24 @@ from exprc.lower.emit import Loop as OpenLoop
 from exprc.lower.emit import register_type
 from exprc.lower.faults import raise_fault
 from exprc.lower.memory import load_scalar
+from exprc.lower.moves import lower_move
 from exprc.lower.nest import lower_nest
 from exprc.lower.reduce import neutral
 from exprc.lower.target import Target
-from exprc.schedule.kernel import Axis, Check, Constant, Expect, Load, Loop, Nest, Statement, Swap, Write
+from exprc.schedule.kernel import (
+    Axis,
+    Check,
+    Constant,
+    Expect,
+    Gather,
+    Load,
+    Loop,
+    Nest,
+    Scatter,
+    Statement,
+    Swap,
+    Write,
+)
 
 
 def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) -> None:
@@ -30,6 +44,8 @@ def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) 
             _check(inside, statement)
         elif isinstance(statement, Expect):
             _expect(inside, statement)
+        elif isinstance(statement, (Gather, Scatter)):
+            lower_move(inside, statement)
         elif isinstance(statement, Swap):
             source, into = inside.places[statement.source], inside.places[statement.target]
             flat_nest(inside, target, source, into, "")

@@ -50,6 +50,7 @@ from exprc.ops.functions import (
     square,
     tanh,
 )
+from exprc.ops.gather import collect, take
 from exprc.ops.leaves import (
     arg,
     constant,
@@ -109,6 +110,7 @@ __all__ = [
     "ceil",
     "cholesky",
     "clip",
+    "collect",
     "constant",
     "constant_like",
     "constant_value",
@@ -189,6 +191,7 @@ __all__ = [
     "stop_gradient",
     "sub",
     "sum_",
+    "take",
     "tan",
     "tanh",
     "transpose",

@@ -65,6 +65,12 @@ class Sink(Protocol):
     def Loop(self, variable: str, extent: Affine, body: tuple[Any, ...], reverse: bool = False) -> Any:  # noqa: N802
         """Statements repeated in order, downwards if reverse."""
 
+    def Gather(self, target: str, *parts: Any) -> Any:  # noqa: N802
+        """Entries at places that a buffer tells."""
+
+    def Scatter(self, target: str, *parts: Any) -> Any:  # noqa: N802
+        """Entries added at places that a buffer tells."""
+
     def Check(self, buffer: str, index: Index, code: int, line: int, position: Affine) -> Any:  # noqa: N802
         """A fault unless the entry is positive."""
 

@@ -26,6 +26,7 @@ from exprc.printing.pieces import (
     spread_to,
     wrapped,
 )
+from exprc.printing.places import collected_piece, taken_piece
 from exprc.printing.products import Aligned, align, show_contraction
 from exprc.printing.views import replaced_piece, view_piece, with_axes
 
@@ -159,7 +160,10 @@ def _composite(node: Node, arguments: list[Piece]) -> Piece:
 
 def _call(node: Node, arguments: list[Piece]) -> Piece:
     """A call: arrays, then attributes by the parameters that they are, if they are not the defaults."""
-    texts = [spread_to(piece, n.shape).text for piece, n in zip(arguments, node.args, strict=True)]
+    pieces = [spread_to(piece, n.shape) for piece, n in zip(arguments, node.args, strict=True)]
+    if node.op in _MOVES:
+        return _MOVES[node.op](node, pieces)
+    texts = [piece.text for piece in pieces]
     for parameter, attribute in zip(node.op.signature[len(texts) :], node.attrs):
         if parameter.required:
             texts.append(str(attribute))
@@ -167,6 +171,9 @@ def _call(node: Node, arguments: list[Piece]) -> Piece:
             texts.append(f"{parameter.name}={str(attribute).lower()}")
     piece = call(node.op.name, *texts)
     return call(node.dtype, piece.text) if node.op is ONE_HOT and node.dtype != F64 else piece
+
+
+_MOVES = {TABLE["take"]: taken_piece, TABLE["collect"]: collected_piece}
 
 
 def _contract(node: Node, arguments: list[Piece]) -> Piece:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exprc.ir.node import Node
-from exprc.ir.sizes import ONE, ZERO, Size, constant
+from exprc.ir.sizes import ONE, ZERO, Size, constant, product
 from exprc.ir.types import BOOL
 from exprc.printing.pieces import POSTFIX, PREFIX, PRODUCT, SUM, Piece, call, size_piece, wrapped
 
@@ -22,6 +22,22 @@ def entries_piece(node: Node, argument: Piece) -> Piece:
         return taken
     text = tests[0] if len(tests) == 1 else " and ".join(tests)
     return call("where", text, taken.text, "false" if node.dtype == BOOL else "0")
+
+
+def taken_piece(node: Node, arguments: list[Piece]) -> Piece:
+    """The text of entries at places that others tell."""
+    x, places = arguments
+    base = x if node.args[0].type.rank == 1 else call("flatten", x.text)
+    return Piece(f"{wrapped(base, POSTFIX)}[{places.text}]", POSTFIX)
+
+
+def collected_piece(node: Node, arguments: list[Piece]) -> Piece:
+    """The text of values added up at places that others tell."""
+    values, places = arguments
+    sizes = [str(extent) for extent in node.shape]
+    count = str(product(node.shape))
+    total = call("increment", f"zeros({count})[{places.text}]", values.text)
+    return total if len(sizes) == 1 else call("reshape", total.text, *sizes)
 
 
 def _is_diagonal(node: Node) -> bool:

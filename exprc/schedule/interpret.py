@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.diagnostics import InternalError
 from exprc.ir.fault import Fault
+from exprc.ir.index import Affine
+from exprc.ir.sizes import Size
 from exprc.ir.types import BYTES, FLOATS, I64, NUMPY_NAMES
 from exprc.scalar.builder import Builder, reachable
 from exprc.scalar.evaluate import evaluate
@@ -19,6 +21,7 @@ from exprc.schedule.kernel import (
     Accumulator,
     Check,
     Expect,
+    Gather,
     Holds,
     IndexValue,
     Kernel,
@@ -26,6 +29,7 @@ from exprc.schedule.kernel import (
     Loop,
     Nest,
     Plan,
+    Scatter,
     Statement,
     Swap,
     Write,
@@ -185,6 +189,8 @@ def _run_statement(machine: Machine, statement: Statement, variables: Variables)
         if not np.all(machine.written[statement.source]):
             raise InternalError(f"nothing wrote all of {statement.source}")
         machine.fill(statement.target, source)
+    elif isinstance(statement, (Gather, Scatter)):
+        _run_move(machine, statement, variables)
     elif isinstance(statement, Expect):
         entries = machine.entries(statement.buffer, statement.index, variables, np.True_)
         lowest = int(machine.read(statement.buffer, entries, np.True_))
@@ -196,6 +202,39 @@ def _run_statement(machine: Machine, statement: Statement, variables: Variables)
         entries = machine.entries(statement.buffer, statement.index, variables, np.True_)
         if not machine.read(statement.buffer, entries, np.True_) > 0:
             raise Fault(statement.code, statement.line, machine.index(statement.position, variables))
+
+
+def _run_move(machine: Machine, move: Gather | Scatter, variables: Variables) -> None:
+    import numpy as np
+
+    def entries(name: str, index: tuple[Affine, ...], count: Size) -> Array:
+        """The numbers of so many entries of a buffer from an index on."""
+        place = [int(machine.index(one, variables)) for one in index]
+        array = machine.arrays[name]
+        first = int(np.ravel_multi_index(place, array.shape)) if place and array.size else 0
+        return np.arange(first, first + machine.size(count))
+
+    def read(name: str, numbers: Array) -> Array:
+        where = np.unravel_index(numbers, machine.arrays[name].shape) if machine.arrays[name].shape else ()
+        found = machine.read(name, where, np.True_)
+        return np.broadcast_to(found, numbers.shape)
+
+    count, bound = machine.size(move.length), machine.size(move.bound)
+    if not count:
+        return
+    places = read(move.places, entries(move.places, move.places_index, move.length))
+    inside = (places >= 0) & (places < bound)
+    if isinstance(move, Gather):
+        source = entries(move.source, move.source_index, move.bound)
+        taken = np.zeros(count, machine.arrays[move.target].dtype)
+        taken[inside] = read(move.source, source[places[inside]]) if inside.any() else 0
+        target = entries(move.target, move.target_index, move.length)
+        machine.arrays[move.target].reshape(-1)[target] = taken
+        machine.written[move.target].reshape(-1)[target] = machine.clock
+        return
+    values = read(move.source, entries(move.source, move.source_index, move.length))
+    target = entries(move.target, move.target_index, move.bound)
+    np.add.at(machine.arrays[move.target].reshape(-1), target[places[inside]], values[inside])
 
 
 # ---- nests

@@ -171,6 +171,40 @@ class Expect(NamedTuple):
     name: str
 
 
+class Gather(NamedTuple):
+    """Entries at places that a buffer of i64 tells, for k from 0 to `length`, in order.
+
+    The k-th entry of `target` becomes that entry of `source` which the k-th of `places` tells, or 0 where that is
+    negative or not below `bound`.  Entries are counted row-major from an index in each of the buffers.
+    """
+
+    target: str
+    target_index: tuple[Affine, ...]
+    source: str
+    source_index: tuple[Affine, ...]
+    places: str
+    places_index: tuple[Affine, ...]
+    length: Size
+    bound: Size
+
+
+class Scatter(NamedTuple):
+    """Entries added at places that a buffer of i64 tells, for k from 0 to `length`, in order.
+
+    The k-th entry of `source`, a float, is added to that entry of `target` which the k-th of `places` tells; to none
+    where that is negative or not below `bound`.  Entries are counted as those of a `Gather`.
+    """
+
+    target: str
+    target_index: tuple[Affine, ...]
+    source: str
+    source_index: tuple[Affine, ...]
+    places: str
+    places_index: tuple[Affine, ...]
+    length: Size
+    bound: Size
+
+
 class Swap(NamedTuple):
     """Copies buffer `source` over `target` (equal types): how a loop hands a state to its next step."""
 
@@ -178,7 +212,7 @@ class Swap(NamedTuple):
     source: str
 
 
-Statement: TypeAlias = Nest | Loop | Check | Expect | Swap
+Statement: TypeAlias = Nest | Loop | Check | Expect | Swap | Gather | Scatter
 
 
 class Accumulator(NamedTuple):
@@ -283,6 +317,8 @@ def buffers_in(body: tuple[Statement, ...]) -> frozenset[str]:
             found.add(statement.buffer)
         elif isinstance(statement, Swap):
             found.update((statement.source, statement.target))
+        elif isinstance(statement, (Gather, Scatter)):
+            found.update((statement.source, statement.target, statement.places))
     return frozenset(found)
 
 

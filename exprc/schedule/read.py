@@ -5,8 +5,8 @@ Owns the tokens and the errors of a malformed text; what a plan must fulfil besi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from exprc.ir.op import Op
 from exprc.ops import TABLE
@@ -24,6 +24,7 @@ from exprc.schedule.kernel import (
     Check,
     Constant,
     Expect,
+    Gather,
     Holds,
     IndexValue,
     Instruction,
@@ -33,6 +34,7 @@ from exprc.schedule.kernel import (
     Nest,
     Plan,
     Requirement,
+    Scatter,
     Statement,
     Stream,
     Swap,
@@ -162,12 +164,29 @@ def _statements(lines: Lines, operations: Mapping[str, Op]) -> tuple[Statement, 
             found.append(_check(line))
         elif line.accept("expect"):
             found.append(_expect(line))
+        elif line.accept("gather"):
+            found.append(Gather(*_moved(line)))
+        elif line.accept("scatter"):
+            found.append(Scatter(*_moved(line)))
         else:
             line.expect("copy")
             target = line.name()
             line.expect("<-")
             found.append(Swap(target, line.name()))
         line.expect("")
+
+
+def _moved(line: Line) -> Iterator[Any]:
+    """Three places, of target, source and places, and two sizes."""
+    yield from line.place()
+    line.expect("<-")
+    yield from line.place()
+    line.expect("at")
+    yield from line.place()
+    line.expect(",")
+    yield line.factor()
+    line.expect("of")
+    yield line.factor()
 
 
 def _check(line: Line) -> Check:

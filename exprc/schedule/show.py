@@ -28,6 +28,7 @@ from exprc.schedule.kernel import (
     Check,
     Constant,
     Expect,
+    Gather,
     Holds,
     IndexValue,
     Instruction,
@@ -36,6 +37,7 @@ from exprc.schedule.kernel import (
     Loop,
     Nest,
     Plan,
+    Scatter,
     Statement,
     Write,
 )
@@ -78,6 +80,13 @@ def show_statement(statement: Statement) -> str:
         fault = f"{statement.code} at line {statement.line} below {show_factor(statement.bound)}"
         entry = _place(statement.buffer, statement.index)
         return f"expect {entry} none else fault {fault} {_attribute(statement.name)}"
+    if isinstance(statement, (Gather, Scatter)):
+        verb = "gather" if isinstance(statement, Gather) else "scatter"
+        target = _place(statement.target, statement.target_index)
+        source = _place(statement.source, statement.source_index)
+        places = _place(statement.places, statement.places_index)
+        count = f"{show_factor(statement.length)} of {show_factor(statement.bound)}"
+        return f"{verb} {target} <- {source} at {places}, {count}"
     return f"copy {statement.target} <- {statement.source}"
 
 

@@ -26,6 +26,7 @@ from exprc.schedule.kernel import (
     Check,
     Constant,
     Expect,
+    Gather,
     Holds,
     IndexValue,
     Instruction,
@@ -34,6 +35,7 @@ from exprc.schedule.kernel import (
     Loop,
     Nest,
     Plan,
+    Scatter,
     Statement,
     Stream,
     Swap,
@@ -158,6 +160,8 @@ def _verify_statements(body: tuple[Statement, ...], scope: _Scope, where: str) -
             _verify_nest(statement, inside, here)
         elif isinstance(statement, Swap):
             _verify_swap(statement, inside, here)
+        elif isinstance(statement, (Gather, Scatter)):
+            _verify_move(statement, inside, here)
         elif isinstance(statement, Expect):
             dtype = _expect_read(statement.buffer, statement.index, inside, here)
             _expect(dtype == I64, here, "only i64 are expected to be none")
@@ -173,7 +177,7 @@ def _writes_of(body: tuple[Statement, ...]) -> Iterator[Written]:
     for statement in statements_of(body):
         if isinstance(statement, Nest):
             yield from (_written(write) for write in statement.writes if not write.accumulate)
-        elif isinstance(statement, Swap):
+        elif isinstance(statement, (Swap, Gather, Scatter)):
             yield statement.target
 
 
@@ -198,6 +202,23 @@ def _verify_swap(swap: Swap, scope: _Scope, where: str) -> None:
     _expect((source.dtype, source.shape) == (target.dtype, target.shape), where, "the types differ")
     _expect(target.space in (RESULT, WORKSPACE, TILE), where, f"a copy into an {target.space}")
     _expect(scope.stream is None or target.space == TILE, where, "all blocks write it")
+    scope.written.add(target.name)
+
+
+def _verify_move(move: Gather | Scatter, scope: _Scope, where: str) -> None:
+    dtype = _expect_read(move.source, move.source_index, scope, where)
+    _expect(_expect_read(move.places, move.places_index, scope, where) == I64, where, "places are i64")
+    _expect_sizes((move.length, move.bound), scope.dims, where)
+    target = _buffer(move.target, scope, where)
+    _expect(target.dtype == dtype, where, f"{dtype} is moved into {target.dtype}")
+    _expect(target.space in (RESULT, WORKSPACE), where, f"entries are moved into an {target.space}")
+    _expect(scope.stream is None, where, "all blocks write it")
+    _expect(len(move.target_index) == len(target.shape), where, f"{target.name} has {len(target.shape)} axes")
+    for component in move.target_index:
+        _expect_affine(component, scope, where)
+    if isinstance(move, Scatter):
+        _expect(dtype in FLOATS, where, f"{dtype} is not added up")
+        _expect(_has_value(scope.written, target.name), where, f"nothing wrote {target.name} before")
     scope.written.add(target.name)
 
 

@@ -9,7 +9,7 @@ from exprc.driver.compilation import Compilation
 from exprc.driver.drawing.items import INPUT, KERNEL, LOSS, OUTPUT, PARAM, Item, about, make_section, shortened
 from exprc.ir.index import Affine
 from exprc.pictures import Box, Section
-from exprc.schedule.kernel import Buffer, Check, Kernel, Load, Nest, Plan, Swap, statements_of
+from exprc.schedule.kernel import Buffer, Check, Gather, Kernel, Load, Nest, Plan, Scatter, Swap, statements_of
 
 MOST_NAMES = 30
 _Spot = tuple[str, tuple[Affine, ...] | None]  # a buffer, or the one entry of it
@@ -69,8 +69,9 @@ def _traffic(kernel: Kernel) -> _Traffic:
             writes.update((_spot(write.buffer, write.index), None) for write in statement.writes)
         elif isinstance(statement, Check):
             reads[statement.buffer, None] = None
-        elif isinstance(statement, Swap):
+        elif isinstance(statement, (Swap, Gather, Scatter)):
             reads[statement.source, None] = None
+            reads.update([((statement.places, None), None)] if not isinstance(statement, Swap) else [])
             writes[statement.target, None] = None
     writes.update(((accumulator.target, None), None) for accumulator in kernel.accumulators)
     return _Traffic(*({spot: None for spot in spots if spot[0] not in own} for spots in (reads, writes)))
