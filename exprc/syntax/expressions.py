@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from exprc.diagnostics import Label
+from exprc.diagnostics import Edit, Label
 from exprc.source import Span
 from exprc.syntax import ast
 from exprc.syntax.blocks import scan_body
@@ -174,8 +174,20 @@ def binders(tokens: Tokens, index: ast.Index, help_: tuple[str, ...] = ()) -> tu
             found.append(ast.IndexBinder(item, None, None, item.span))
         else:
             note = "an index list names new indices: `i`, or `i in 0..n`"
-            tokens.report("E0230", "this is not an index name", item.span, "", (note,), help_)
+            written, edits = help_, _binder_edits(item)
+            if edits:
+                written = (f"write the range after `in`: `{edits[0].text}`",)
+            tokens.report("E0230", "this is not an index name", item.span, "", (note,), written, edits=edits)
     return tuple(found)
+
+
+def _binder_edits(item: ast.Node) -> tuple[Edit, ...]:
+    """What `i:n` was to say."""
+    if not isinstance(item, ast.Slice) or item.step is not None or item.stop is None:
+        return ()
+    if not isinstance(item.start, ast.Name):
+        return ()
+    return (Edit(item.span, f"{item.start.text} in 0..{first_line(item.stop.span.text)}"),)
 
 
 def _scan_state(tokens: Tokens, kept: list[Any], span: Span) -> ast.ScanState:

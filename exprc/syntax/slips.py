@@ -110,6 +110,9 @@ def _assignment_in_expression(s: Situation) -> bool:
         notes = ["a statement defines one name"]
         helps = [f"write a line for each: `{right} = ...`, then `{left} = {right}`", *helps]
         edits = [s.tokens.deleting(first, first + 2), s.tokens.inserting(end, f"\n{left} = {right}")]
+    elif s.nearest() == "[" and s.previous == NAME and ".." in s.tokens.lexemes[s.index : s.part_end()]:
+        notes, helps = ["the range of an index follows `in`"], ["write `in`"]
+        edits = [s.tokens.replacing(s.index, s.index, "in")]
     s.tokens.report("E0115", "`=` inside an expression", s.span(), "", tuple(notes), tuple(helps), (), tuple(edits))
     return True
 
