@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import build
+from support import build, differences
 
 from exprc import driver
 from exprc.check import check_program
@@ -365,6 +365,24 @@ loss E = sum[i](dist(X[i], w)^2)
     assert np.isclose(module.E(X=X, w=w), (distances**2).sum())
     expected = -4 * (distances[:, None] * (X - w)).sum(0)
     assert np.allclose(module.E.grad(X=X, w=w).w, expected)
+
+
+def test_the_example_finds_where_particles_rest(tmp_path: Path) -> None:
+    module = build((Path(__file__).parent.parent / "examples" / "particles.expr").read_text(), tmp_path)
+    rng = np.random.default_rng(5)
+    x, q, r = rng.normal(size=(6, 2)), rng.uniform(0.5, 2, 6), 0.8
+    kernel = np.exp(-((x[:, None] - x) ** 2).sum(2) / (2 * r**2))
+    pairs = np.triu(np.outer(q, q) * kernel, 1).sum()
+    assert np.isclose(module.U(x=x, q=q, r=r), (x**2).sum() / 2 + pairs, rtol=1e-13)
+    by_differences = differences(lambda at: module.U(x=at, q=q, r=r), x)
+    assert np.allclose(module.U.grad(x=x, q=q, r=r).x, by_differences, rtol=1e-9, atol=1e-9)
+    assert np.allclose(module.force(x=x, q=q, r=r), -by_differences, rtol=1e-9, atol=1e-9)
+    assert np.allclose(module.centre(x=x), x.mean(0))
+    assert np.allclose(module.felt(x=x, q=q, r=r), (kernel - np.eye(6)) @ q)
+    energy = module.U.bind(q=q, r=r)
+    for _ in range(3000):
+        x = x - 0.1 * energy.grad(x=x).x
+    assert np.abs(module.force(x=x, q=q, r=r)).max() < 1e-9
 
 
 # ---- places that the data or the sizes decide
