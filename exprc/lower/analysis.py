@@ -1,7 +1,6 @@
-"""What a nest's body needs and when: its scalar program, the loop at which each value is known, and the shape in which
-the nest runs (lanes, copies done at once, masks).
+"""What a nest's body needs and when: its scalar program, and the loop at which each value is known.
 
-Owns every decision about a nest; emits nothing.
+Emits nothing; in which shape the nest runs is `shape`'s.
 """
 
 from __future__ import annotations
@@ -12,15 +11,11 @@ from typing import NamedTuple
 from exprc.diagnostics import InternalError
 from exprc.ir.index import Affine, Guard, Quotient
 from exprc.ir.sizes import ZERO, Size
-from exprc.ir.types import BYTES, F32, FLOATS
+from exprc.ir.types import F32, FLOATS
 from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
-from exprc.lower.target import Target
 from exprc.scalar.builder import Builder, Instruction, reachable
 from exprc.schedule.body import body_program
-from exprc.schedule.kernel import LANES, Buffer, Holds, IndexValue, Load, Nest, Write
-
-LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
-SMALL_BODY = 12  # up to it, several steps are done at once
+from exprc.schedule.kernel import Buffer, Holds, IndexValue, Load, Nest, Write
 
 
 class Access(NamedTuple):
@@ -61,6 +56,8 @@ class Work(NamedTuple):
     lanes: int  # of one vector
     parts: int  # vectors that make up the virtual lanes of a reduction over the vector axis, else 1
     copies: tuple[int, ...]
+    group: int  # rows that are reduced before lanes are combined, 1 for none
+    tree: int  # rows of a group whose lanes are combined at once
     always_masked: bool
     instructions: list[Instruction]
     depends: dict[int, int]
@@ -78,23 +75,16 @@ class Work(NamedTuple):
 
     @property
     def rotates(self) -> bool:
-        """Whether the parts take turns, one for each step, instead of all being updated in each."""
-        return self.always_masked and self.parts > 1
+        """Whether the parts take turns, instead of all being updated in each step."""
+        return self.always_masked and self.parts > self.copies[self.vector]
 
     def is_vector(self, value: int) -> bool:
         """Whether a value differs between lanes."""
         return self.vector >= 0 and bool(self.depends[value] >> self.vector & 1)
 
 
-def lanes_of(nest: Nest) -> int:
-    """The virtual lanes of a nest that reduces over its vector axis: those of its widest float dtype."""
-    dtypes = {instruction.dtype for instruction in nest.body}
-    candidates = dtypes & FLOATS or dtypes
-    return min(LANES[dtype] for dtype in candidates)
-
-
-def analyse(scope: Scope, nest: Nest, target: Target) -> Work:
-    """Everything that is decided about a nest before code is written."""
+def analyse(scope: Scope, nest: Nest) -> Work:
+    """A nest of which each value is known where it is computed; it runs step by step until `shape` says how."""
     positions = {axis.name: position for position, axis in enumerate(nest.axes)}
     builder, values = body_program(nest)
     first_reduced = sum(1 for axis in nest.axes if axis.name not in nest.reduced)
@@ -120,11 +110,10 @@ def analyse(scope: Scope, nest: Nest, target: Target) -> Work:
     finished = tuple(r._replace(access=placed[at][1]) for at, r in reductions)
     stores = tuple((write, values[write.value], at) for write, at in placed if not write.combine)
     by_level = [[value for value in order if levels[value] == level] for level in range(len(nest.axes) + 1)]
-    work = Work(
-        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), False, instructions, depends,
+    return Work(
+        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, False, instructions, depends,
         tuple(tuple(level) for level in by_level), frozenset(), tuple(table.accesses), access_of, finished, stores,
     )  # fmt: skip
-    return _shaped(work, target)
 
 
 class _Accesses:
@@ -209,94 +198,6 @@ def _bits(positions: dict[str, int], names: frozenset[int | str]) -> int:
         if name in positions:
             bits |= 1 << positions[name]
     return bits
-
-
-def _shaped(work: Work, target: Target) -> Work:
-    """Chooses lanes, copies and masks."""
-    nest = work.nest
-    body = [value for level in work.levels for value in level]
-    inner = [value for value in work.levels[-1] if work.instructions[value].op not in ("input", "const")]
-    lanes, parts = 1, 1
-    if work.vector >= 0:
-        widest = max([BYTES[work.instructions[value].dtype] for value in body] or [8])
-        lanes = target.vector_bits // 8 // max(widest, 4)
-    if work.reduces_lanes:
-        lanes = min(lanes, lanes_of(nest))
-        parts = lanes_of(nest) // lanes
-    large = work.vector >= 0 and len(inner) > LARGE_BODY
-    copies = [1] * len(nest.axes)
-    given = dict(nest.unroll)
-    for position, axis in enumerate(nest.axes[: work.first_reduced]):
-        copies[position] = given.get(axis.name, 1)
-    shaped = work._replace(lanes=lanes, parts=parts, always_masked=large)
-    if not given and len(inner) <= SMALL_BODY:
-        copies = _copies(shaped, target, len(inner))
-    if work.reduces_lanes:
-        copies = _fitting(copies, lanes)
-        copies[work.vector] = 1 if large else parts
-    users = _vector_users(shaped)
-    return shaped._replace(copies=tuple(copies), splatted=users)
-
-
-def _vector_users(work: Work) -> frozenset[int]:
-    """The uniform values that are needed in all lanes."""
-    if work.vector < 0:
-        return frozenset()
-    used: set[int] = set()
-    for level in work.levels:
-        for value in level:
-            if work.is_vector(value):
-                used.update(work.instructions[value].args)
-    for reduction in work.reductions:
-        used.update(reduction.fused or (reduction.value,))
-    for _, value, access in work.stores:
-        if work.accesses[access].depends >> work.vector & 1:
-            used.add(value)
-    return frozenset(value for value in used if not work.is_vector(value))
-
-
-def _copies(work: Work, target: Target, size: int) -> list[int]:
-    """How many steps of each axis are done at once, by what the vector registers hold.
-
-    A product of matrices has a tile of rows and columns, or of rows and vectors where the vector axis stays.  A matrix
-    times a vector reads row after row: two rows read in turn out of one page are not foreseen by the processor and
-    take twice as long from memory.  Element-wise work does a few vectors at once.
-    """
-    copies = [1] * len(work.nest.axes)
-    rows = work.first_reduced - 1  # the innermost axis that is not reduced
-    if work.vector < 0:
-        return copies
-    if work.first_reduced == len(copies):
-        copies[work.vector] = 2
-        return copies
-    if not work.reductions or work.stores:
-        return copies
-    tiled = rows > 0 and _shares(work, rows - 1)
-    if work.reduces_lanes:
-        room = target.registers * 3 // 4 // (work.parts * len(work.reductions))
-        if tiled and _shares(work, rows):
-            copies[rows - 1], copies[rows] = (4, 2) if room >= 8 else (2, 1)
-    elif size <= 2:
-        copies[work.vector] = 2 if tiled else 4
-        if tiled:
-            copies[rows - 1] = 6
-    return copies
-
-
-def _shares(work: Work, position: int) -> bool:
-    """Whether steps of an axis that are done at once share a vector that is loaded."""
-    loaded = [work.accesses[number].depends for number in work.access_of.values()]
-    return any(depends >> work.vector & 1 and not depends >> position & 1 for depends in loaded)
-
-
-def _fitting(copies: list[int], lanes: int) -> list[int]:
-    """Powers of two whose product is at most the lanes: so many results share a register while lanes are combined."""
-    fitting = []
-    for count in copies:
-        power = min(1 << (count.bit_length() - 1), lanes)
-        lanes //= power
-        fitting.append(power)
-    return fitting
 
 
 def misuse(nest: Nest, text: str) -> InternalError:

@@ -146,6 +146,16 @@ class Function:
             self._entry.append(f"  {known} = {text}")
         return known
 
+    def stack(self, size: int) -> str:
+        """So many bytes on the stack, aligned for any vector; whoever asks for as many gets the same ones."""
+        text = f"alloca [{size} x i8], align 64"
+        known = self._entry_values.get(text)
+        if known is None:
+            self._count += 1
+            known = self._entry_values[text] = f"%v{self._count}"
+            self._entry.insert(0, f"  {known} = {text}")  # a division before it may become a branch
+        return known
+
     def do(self, text: str) -> None:
         """An instruction without a value."""
         self._lines.append("  " + text)

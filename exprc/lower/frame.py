@@ -182,6 +182,11 @@ class Frame:
             at -= 1
         return self._pointers[number, at, _projected(copy, access.depends & ((1 << at) - 1))]
 
+    def pointer_after(self, number: int, level: int) -> str:
+        """The pointer of an access that is known at a level, after the loops within, which had their own variables."""
+        self._advance(number, self.work.accesses[number], level)
+        return self.pointer(number, (0,) * len(self.active), level)
+
     def lanes(self, number: int, copy: Copy) -> Lanes:
         """Where the lanes of an access lie."""
         access, function, lanes = self.work.accesses[number], self.function, self.work.lanes

@@ -210,7 +210,7 @@ def _sum_rows(entry: _Entry, row: str, rows: str, lane: str, lanes: int) -> None
     stream = entry.launch.kernel.stream
     assert stream is not None
     scope = entry.scope()._replace(variables={stream.start: row, stream.rows: rows})
-    frame = Frame(scope, analyse(scope, nest._replace(vector="", unroll=()), entry.target))
+    frame = Frame(scope, analyse(scope, nest._replace(vector="", unroll=())))
     reductions = frame.work.reductions
     dtypes = [lane_dtype(reduction.write, reduction.dtype) for reduction in reductions]
     carried = [(register_type(t, 1), _neutral(r.write.combine, t)) for t, r in zip(dtypes, reductions, strict=True)]

@@ -58,6 +58,12 @@ def finish(frame: Frame, reduction: Reduction, running: list[str]) -> None:
 
 def combine_parts(frame: Frame, combine: str, dtype: str, names: list[str]) -> str:
     """All lanes of all parts, combined by halves: a vector with an entry for each copy, or a scalar."""
+    vectors = join_parts(frame, combine, dtype, names)
+    return combine_lanes(frame.function, combine, dtype, vectors, frame.work.lanes)
+
+
+def join_parts(frame: Frame, combine: str, dtype: str, names: list[str]) -> list[str]:
+    """The parts of each copy, combined by halves."""
     work, function = frame.work, frame.function
     vectors = []
     for first in range(0, len(names), work.parts):
@@ -66,7 +72,7 @@ def combine_parts(frame: Frame, combine: str, dtype: str, names: list[str]) -> s
             half = len(own) // 2
             own = [combined(function, combine, dtype, own[p], own[p + half], work.lanes) for p in range(half)]
         vectors += own
-    return combine_lanes(function, combine, dtype, vectors, work.lanes)
+    return vectors
 
 
 def outer_axes(work: Work) -> int:
@@ -92,6 +98,11 @@ def put_value(frame: Frame, reduction: Reduction, dtype: str, value: str, copy: 
         raise misuse(work.nest, f"lanes meet in one entry of {reduction.write.buffer}")
     mask = frame.masks.get(copy[work.vector], "")
     _put(frame, reduction.write, dtype, value, work.lanes, frame.lanes(reduction.access, copy), mask)
+
+
+def put_rows(frame: Frame, reduction: Reduction, dtype: str, value: str, pointer: str, mask: str) -> None:
+    """Writes neighbouring results of a group of rows."""
+    _put(frame, reduction.write, dtype, value, frame.work.tree, Lanes(pointer, 1), mask)
 
 
 def _put(frame: Frame, write: Write, dtype: str, value: str, lanes: int, where: Lanes, mask: str) -> None:

@@ -1,0 +1,166 @@
+"""The shape in which a nest runs: lanes, steps done at once, masks, rows whose lanes are combined together.
+
+Owns every choice that changes no result; emits nothing.
+"""
+
+from __future__ import annotations
+
+from exprc.ir.sizes import ONE
+from exprc.ir.types import BOOL, BYTES, F32, FLOATS
+from exprc.lower.analysis import Reduction, Work
+from exprc.lower.reduce import running_dtype
+from exprc.lower.target import Target
+from exprc.schedule.kernel import LANES, Nest, Stream
+
+LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
+DOUBLED_BODY = 400  # up to it, two vectors a step nevertheless: the processor does not see the next step
+FEW_VECTORS = 4
+SMALL_BODY = 12  # up to it, several steps are done at once
+PLAIN_BODY = 2  # below it, the sum of a row waits for memory
+SLOTS_BYTES = 2048  # on the stack, for the lanes of a group of rows
+
+
+def lanes_of(nest: Nest) -> int:
+    """The virtual lanes of a nest that reduces over its vector axis: those of its widest float dtype."""
+    dtypes = {instruction.dtype for instruction in nest.body}
+    candidates = dtypes & FLOATS or dtypes
+    return min(LANES[dtype] for dtype in candidates)
+
+
+def shaped(work: Work, target: Target, stream: Stream | None) -> Work:
+    """Chooses lanes, copies and masks."""
+    nest = work.nest
+    body = [value for level in work.levels for value in level]
+    inner = [value for value in work.levels[-1] if work.instructions[value].op not in ("input", "const")]
+    lanes, parts = 1, 1
+    if work.vector >= 0:
+        widest = max([BYTES[work.instructions[value].dtype] for value in body] or [8])
+        lanes = target.vector_bits // 8 // max(widest, 4)
+    if work.reduces_lanes:
+        lanes = min(lanes, lanes_of(nest))
+        parts = lanes_of(nest) // lanes
+    large = work.vector >= 0 and len(inner) > LARGE_BODY
+    copies = [1] * len(nest.axes)
+    given = dict(nest.unroll)
+    for position, axis in enumerate(nest.axes[: work.first_reduced]):
+        copies[position] = given.get(axis.name, 1)
+    chosen = work._replace(lanes=lanes, parts=parts, always_masked=large)
+    if not given and len(inner) <= SMALL_BODY:
+        copies = _copies(chosen, target, len(inner))
+    if work.reduces_lanes:
+        copies = _fitting(copies, lanes)
+        copies[work.vector] = 1 if large else parts
+    if large and len(inner) <= DOUBLED_BODY and _is_long(chosen, stream):
+        copies[work.vector] = min(2, parts) if work.reduces_lanes else 2
+    chosen = chosen._replace(copies=tuple(copies), splatted=_vector_users(chosen))
+    group = _group(chosen, len(inner))
+    return chosen._replace(group=group, tree=min(group, lanes))
+
+
+def _is_long(work: Work, stream: Stream | None) -> bool:
+    """Whether the vector axis is the only one, and may be longer than a few vectors."""
+    if len(work.nest.axes) > 1:
+        return False
+    extent = work.nest.axes[0].extent
+    longest = extent.constant.constant if not extent.terms else None
+    if stream is not None and extent.only_variable == stream.rows:
+        longest = stream.block
+    return longest is None or longest > FEW_VECTORS * work.lanes
+
+
+def slot_dtype(reduction: Reduction) -> str:
+    """The dtype of the lanes that one row leaves."""
+    return F32 if reduction.panelled else running_dtype(reduction.write.combine, reduction.dtype)
+
+
+def slot_bytes(work: Work, reduction: Reduction) -> int:
+    """The bytes of the lanes that one row leaves."""
+    return work.lanes * BYTES[slot_dtype(reduction)]
+
+
+def _group(work: Work, size: int) -> int:
+    """How many rows, steps of the innermost axis that is not reduced, have their lanes combined together.
+
+    Twice as many as there are lanes, where rows are reduced one by one and their results are neighbours.  The lanes of
+    plain sums are combined for each row: that is done while the next row is on its way from memory, and what reads the
+    results need not wait for the tree.
+    """
+    rows = work.first_reduced - 1
+    if not work.reduces_lanes or rows < 0 or max(work.copies[: work.first_reduced]) > 1:
+        return 1
+    if size < PLAIN_BODY and all(reduction.write.combine == "add" for reduction in work.reductions):
+        return 1
+    axis, panelled = work.nest.axes[rows], [reduction.panelled for reduction in work.reductions]
+    if any(panelled) and (not all(panelled) or work.first_reduced != work.vector):
+        return 1
+    for reduction in work.reductions:
+        neighbours = work.accesses[reduction.access].steps[rows + 1].terms == ((axis.name, ONE),)
+        if reduction.dtype == BOOL or not neighbours:
+            return 1
+    known = axis.extent.constant.constant if not axis.extent.terms else None
+    group = 2 * work.lanes
+    bytes_of_row = sum(slot_bytes(work, reduction) for reduction in work.reductions)
+    while (known is not None and known <= group // 2) or bytes_of_row * group > SLOTS_BYTES:
+        group //= 2
+    return group
+
+
+def _vector_users(work: Work) -> frozenset[int]:
+    """The uniform values that are needed in all lanes."""
+    if work.vector < 0:
+        return frozenset()
+    used: set[int] = set()
+    for level in work.levels:
+        for value in level:
+            if work.is_vector(value):
+                used.update(work.instructions[value].args)
+    for reduction in work.reductions:
+        used.update(reduction.fused or (reduction.value,))
+    for _, value, access in work.stores:
+        if work.accesses[access].depends >> work.vector & 1:
+            used.add(value)
+    return frozenset(value for value in used if not work.is_vector(value))
+
+
+def _copies(work: Work, target: Target, size: int) -> list[int]:
+    """How many steps of each axis are done at once, by what the vector registers hold.
+
+    A product of matrices has a tile of rows and columns, or of rows and vectors where the vector axis stays.  A matrix
+    times a vector reads row after row: two rows read in turn out of one page are not foreseen by the processor and
+    take twice as long from memory.  Element-wise work does a few vectors at once.
+    """
+    copies = [1] * len(work.nest.axes)
+    rows = work.first_reduced - 1  # the innermost axis that is not reduced
+    if work.vector < 0:
+        return copies
+    if work.first_reduced == len(copies):
+        copies[work.vector] = 2
+        return copies
+    if not work.reductions or work.stores:
+        return copies
+    tiled = rows > 0 and _shares(work, rows - 1)
+    if work.reduces_lanes:
+        room = target.registers * 3 // 4 // (work.parts * len(work.reductions))
+        if tiled and _shares(work, rows):
+            copies[rows - 1], copies[rows] = (4, 2) if room >= 8 else (2, 1)
+    elif size <= 2:
+        copies[work.vector] = 2 if tiled else 4
+        if tiled:
+            copies[rows - 1] = 6
+    return copies
+
+
+def _shares(work: Work, position: int) -> bool:
+    """Whether steps of an axis that are done at once share a vector that is loaded."""
+    loaded = [work.accesses[number].depends for number in work.access_of.values()]
+    return any(depends >> work.vector & 1 and not depends >> position & 1 for depends in loaded)
+
+
+def _fitting(copies: list[int], lanes: int) -> list[int]:
+    """Powers of two whose product is at most the lanes: so many results share a register while lanes are combined."""
+    fitting = []
+    for count in copies:
+        power = min(1 << (count.bit_length() - 1), lanes)
+        lanes //= power
+        fitting.append(power)
+    return fitting
