@@ -20,7 +20,7 @@ from exprc.schedule.kernel import Nest
 
 def lower_nest(scope: Scope, nest: Nest, target: Target, compact: bool = False) -> None:
     """Emits a nest; in as little code as possible if `compact`."""
-    frame = Frame(scope, shaped(analyse(scope, nest), target, scope.stream))
+    frame = Frame(scope, shaped(analyse(scope, nest), target, scope.blocks))
     frame.compact = compact
     frame.enter(0)
     _outer(frame, 0)

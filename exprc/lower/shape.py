@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from exprc.ir.sizes import ONE
 from exprc.ir.types import BOOL, BYTES, F32, FLOATS
+from exprc.lower.address import Rows
 from exprc.lower.analysis import Reduction, Work
 from exprc.lower.reduce import running_dtype
 from exprc.lower.target import Target
-from exprc.schedule.kernel import LANES, Nest, Stream
+from exprc.schedule.kernel import LANES, Nest
 
 LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
 DOUBLED_BODY = 400  # up to it, two vectors a step nevertheless: the processor does not see the next step
@@ -27,7 +28,7 @@ def lanes_of(nest: Nest) -> int:
     return min(LANES[dtype] for dtype in candidates)
 
 
-def shaped(work: Work, target: Target, stream: Stream | None) -> Work:
+def shaped(work: Work, target: Target, blocks: tuple[Rows, ...]) -> Work:
     """Chooses lanes, copies and masks."""
     nest = work.nest
     body = [value for level in work.levels for value in level]
@@ -50,21 +51,22 @@ def shaped(work: Work, target: Target, stream: Stream | None) -> Work:
     if work.reduces_lanes:
         copies = _fitting(copies, lanes)
         copies[work.vector] = 1 if large else parts
-    if large and len(inner) <= DOUBLED_BODY and _is_long(chosen, stream):
+    if large and len(inner) <= DOUBLED_BODY and _is_long(chosen, blocks):
         copies[work.vector] = min(2, parts) if work.reduces_lanes else 2
     chosen = chosen._replace(copies=tuple(copies), splatted=_vector_users(chosen))
     group = _group(chosen, len(inner))
     return chosen._replace(group=group, tree=min(group, lanes))
 
 
-def _is_long(work: Work, stream: Stream | None) -> bool:
+def _is_long(work: Work, blocks: tuple[Rows, ...]) -> bool:
     """Whether the vector axis is the only one, and may be longer than a few vectors."""
     if len(work.nest.axes) > 1:
         return False
     extent = work.nest.axes[0].extent
     longest = extent.constant.constant if not extent.terms else None
-    if stream is not None and extent.only_variable == stream.rows:
-        longest = stream.block
+    for block in blocks:
+        if extent.only_variable == block.rows:
+            longest = block.block
     return longest is None or longest > FEW_VECTORS * work.lanes
 
 
