@@ -14,6 +14,7 @@ from exprc.printing import names_within, print_formula
 from exprc.rewrite import expand_composites
 from exprc.schedule.access import resolve
 from exprc.schedule.classes import FREE, classify
+from exprc.schedule.cost import BALANCE, TYPICAL, work_of
 from exprc.schedule.kernel import ACCUMULATOR, TILE, Buffer, Kernel, Plan, buffers_of
 
 MOST_ROWS, MOST_KERNELS = 200, 20
@@ -57,7 +58,9 @@ def _kernels(state: Compilation) -> str:
     lines = ["functions"] if state.plans else []
     for plan in state.plans:
         lines.append(f"  {plan.symbol}({', '.join(plan.dims)})")
-        lines += [f"    {_describe(kernel)}" for kernel in plan.kernels[:MOST_KERNELS]]
+        for kernel in plan.kernels[:MOST_KERNELS]:
+            lines.append(f"    {_describe(kernel)}")
+            lines += [f"      {part}" for part in _effort(plan, kernel)]
         if len(plan.kernels) > MOST_KERNELS:
             lines.append(f"    … and {len(plan.kernels) - MOST_KERNELS} more")
         lines += [f"    {part}" for part in _memory(plan)]
@@ -72,6 +75,17 @@ def _describe(kernel: Kernel) -> str:
     if inner:
         results.append(f"{inner} intermediate {'value' if inner == 1 else 'values'}")
     return f"{kernel.name}  {loops}" + (f": accumulates {', '.join(results)}" if results else "")
+
+
+def _effort(plan: Plan, kernel: Kernel) -> list[str]:
+    """What a pass has to do, and which of both takes longer; nothing of what runs once on a few numbers."""
+    work = work_of(plan, kernel)
+    if work.operations.constant is not None:
+        return []
+    binds = "memory" if work.intensity < BALANCE else "arithmetic"
+    ratio = f"{work.intensity:.2g}" if work.intensity < 10 else f"{work.intensity:.0f}"
+    large = f"{ratio} operations a byte where sizes are {TYPICAL}"
+    return [f"{work.operations} operations, {work.bytes} bytes: {binds} binds ({large})"]
 
 
 def _memory(plan: Plan) -> list[str]:

@@ -29,11 +29,13 @@ class Frame:
     """
 
     __slots__ = (
-        "_pointers", "_splats", "_values", "active", "compact", "function", "masks", "scope", "variables", "work",
+        "_pointers", "_splats", "_values", "active", "compact", "function", "masks", "scope", "settled", "variables",
+        "work",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, work: Work) -> None:
         self.scope, self.work, self.function = scope, work, scope.function
+        self.settled: frozenset[Guard] = frozenset()  # guards that are known to hold
         self.compact = False  # every step of the vector axis masked, so that the body is there once
         self.active = [1] * len(work.nest.axes)
         self.variables: dict[str, str] = dict(scope.variables)
@@ -65,7 +67,7 @@ class Frame:
             if isinstance(key, Load):
                 return self._load(value, key, copy, lanes)
             if isinstance(key, Holds):
-                return self._guards(key.guards, copy, lanes)
+                return self._guards(key.guards, copy, lanes) or literal("bool", True, lanes)
             assert isinstance(key, IndexValue)
             return self._index(key, copy, lanes)
         operands = [self.operand(arg, copy, lanes) for arg in args]
@@ -99,6 +101,8 @@ class Frame:
         function, total = self.function, ""
         kind, flags = vector_type("i64", lanes), vector_type("i1", lanes)
         for guard in guards:
+            if guard in self.settled:
+                continue
             position = self._index_value(guard.position, copy, lanes)
             extent = self.scope.size(guard.extent)
             extent = extent if lanes == 1 else function.splat("i64", extent, lanes)

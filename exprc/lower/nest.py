@@ -6,6 +6,7 @@ The decisions come from `analysis` and `shape`, loops from `loops`, the body's v
 
 from __future__ import annotations
 
+from exprc.ir.index import Guard
 from exprc.lower.address import Scope
 from exprc.lower.analysis import analyse
 from exprc.lower.frame import Frame
@@ -14,14 +15,31 @@ from exprc.lower.rows import rows_in_groups
 from exprc.lower.running import reduced
 from exprc.lower.shape import shaped
 from exprc.lower.target import Target
+from exprc.lower.whole import all_inside, guards_of
 from exprc.lower.writes import finish, put_value, store_all
 from exprc.schedule.kernel import Nest
+
+NO_GUARDS: frozenset[Guard] = frozenset()
 
 
 def lower_nest(scope: Scope, nest: Nest, target: Target, compact: bool = False) -> None:
     """Emits a nest; in as little code as possible if `compact`."""
+    guards = guards_of(nest)
+    if not guards:
+        _lower(scope, nest, target, compact, guards)
+        return
+    function = scope.function
+    inside = all_inside(scope, nest, guards)
+    for condition, settled in ((inside, guards), (function.value(f"xor i1 {inside}, true"), NO_GUARDS)):
+        branch = function.open_branch(condition)
+        _lower(scope, nest, target, compact, settled)
+        function.close_branch(branch)
+
+
+def _lower(scope: Scope, nest: Nest, target: Target, compact: bool, settled: frozenset[Guard]) -> None:
+    """A nest for which some guards are known to hold."""
     frame = Frame(scope, shaped(analyse(scope, nest), target, scope.blocks))
-    frame.compact = compact
+    frame.compact, frame.settled = compact, settled
     frame.enter(0)
     _outer(frame, 0)
 
