@@ -13,7 +13,7 @@ PAIRS = "dim n, d\nparam X : f64[n, d]\nloss E = sum(sqrt(sum((X[:, None] - X)^2
 WORK = {
     "a product": (XW + "output r = X @ w", "2*d*n", "8*d*n + 8*d + 8*n"),
     "in single precision": (XW.replace("f64", "f32") + "output r = X @ w", "2*d*n", "4*d*n + 4*d + 4*n"),
-    "a sum": ("dim n\ninput x : f64[n]\noutput r = sum(3 * x)", "2*n", "8*n + 8"),
+    "a sum": ("dim n\ninput x : f64[n]\noutput r = sum(abs(x))", "2*n", "8*n + 8"),
     "neighbours": ("dim n\ninput x : f64[n]\noutput r = x[1:] - x[:-1]", "n - 1", "16*n - 8"),
     "distances of pairs": (PAIRS, "3*d*n^2 + 2*n^2", "8*d*n + 8"),
 }

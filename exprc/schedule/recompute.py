@@ -35,6 +35,7 @@ SPREAD_WORK = 3  # of one that would be larger than what it is made of: made onc
 WIDENED_WORK = 64  # of the terms of a sum that is made over a longer axis
 REMADE_WORK = 4  # of one that each nest makes for itself rather than read it
 LONGEST_TAIL = 4  # by how many entries the longer axis may be longer
+MOST_NODES, MUCH = 64, 10**6  # what has more nodes than that is not looked at
 SLOW = {"div": 4, "sqrt": 4, "call": 30}  # instructions that take as long as several
 
 
@@ -70,7 +71,7 @@ def with_light_values(reads: Reads, order: Sequence[Node], roots: Sequence[Node]
     results = frozenset(roots)
     light = frozenset(
         node for node in order
-        if node.kind == ELEMENTWISE and node.shape and node not in results and _work(node, work) <= REMADE_WORK
+        if node.kind == ELEMENTWISE and _is_light(node, work) and node.shape and node not in results
     )  # fmt: skip
     reads = reads._replace(light=light)
     wanted: set[object] = {reads.accesses[root].base for root in roots if root in reads.accesses}
@@ -78,6 +79,13 @@ def with_light_values(reads: Reads, order: Sequence[Node], roots: Sequence[Node]
         if node in reads.operands and (node not in light or node in wanted):
             wanted.update(access.base for access in reads.sources(node))
     return reads, [node for node in order if node not in light or node in wanted]
+
+
+def _is_light(node: Node, work: dict[Node, int]) -> bool:
+    """Whether a value takes little work; in the order of the graph, for it is more than that of its arguments."""
+    if any(work.get(argument, 0) > REMADE_WORK for argument in node.args):
+        work[node] = MUCH
+    return _work(node, work) <= REMADE_WORK
 
 
 def _kept(roots: Sequence[Node], order: Sequence[Node]) -> frozenset[Node]:
@@ -141,16 +149,23 @@ def _viewed(view: Node, leaf: Node) -> Node:
     return make(view.op, (leaf,), view.attrs) if value.shape else broadcast_to(value, view.shape)
 
 
-def _element_wise(root: Node) -> list[Node]:
-    """The element-wise nodes under a node that are reached through such only."""
-    found: dict[Node, None] = {}
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        if node not in found:
-            found[node] = None
-            pending.extend(argument for argument in node.args if argument.kind == ELEMENTWISE)
-    return list(found)
+def _element_wise(root: Node, most: int = MOST_NODES) -> list[Node]:
+    """The element-wise nodes under a node that are reached through such only, arguments first; none where there are
+    more than so many."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((a, False) for a in node.args if a.kind == ELEMENTWISE and a not in seen)
+        if len(seen) > most:
+            return []
+    return order
 
 
 def _leaves(inside: Sequence[Node]) -> dict[Node, None]:
@@ -159,23 +174,26 @@ def _leaves(inside: Sequence[Node]) -> dict[Node, None]:
 
 
 def _work(value: Node, known: dict[Node, int]) -> int:
-    """The instructions that an element-wise value takes, from what is in memory on."""
+    """The instructions that an element-wise value takes, from what is in memory on; `MUCH` where they are many."""
     if value not in known:
-        builder = Builder()
-        numbers: dict[Node, int] = {}
-        order = [node for node in toposort((value,)) if node.kind == ELEMENTWISE]
-        inside = frozenset(_element_wise(value))
-        if len(inside) > MOVED_WORK:
-            known[value] = len(inside) + MOVED_WORK
-            return known[value]
-        for node in order:
-            if node in inside:
-                operands = [numbers[a] if a in inside else _operand(builder, a) for a in node.args]
-                assert node.op.program is not None
-                numbers[node] = node.op.program(builder, *operands, *node.attrs)
-        instructions = [builder.instructions[number] for number in reachable(builder, [numbers[value]])]
-        known[value] = sum(SLOW.get(one.op, 1) for one in instructions if one.op not in ("input", "const"))
+        if any(known.get(argument, 0) > WIDENED_WORK for argument in value.args):
+            known[value] = MUCH
+        else:
+            order = _element_wise(value)
+            known[value] = _instructions(order) if order else MUCH
     return known[value]
+
+
+def _instructions(order: Sequence[Node]) -> int:
+    """The instructions of element-wise nodes, of which the last is wanted."""
+    builder = Builder()
+    numbers: dict[Node, int] = {}
+    for node in order:
+        operands = [numbers[a] if a in numbers else _operand(builder, a) for a in node.args]
+        assert node.op.program is not None
+        numbers[node] = node.op.program(builder, *operands, *node.attrs)
+    instructions = [builder.instructions[number] for number in reachable(builder, [numbers[order[-1]]])]
+    return sum(SLOW.get(one.op, 1) for one in instructions if one.op not in ("input", "const"))
 
 
 def _operand(builder: Builder, node: Node) -> int:
