@@ -9,8 +9,10 @@ from typing import Any
 from exprc.cli.files import write_whole
 from exprc.cli.session import bold
 from exprc.diagnostics import Diagnostic, UserError
+from exprc.ir.types import NUMPY_NAMES
 
 FORMS = (".npz", ".json", ".csv")
+DTYPE_NAMES = {numpy_name: name for name, numpy_name in NUMPY_NAMES.items()}
 MOST_ENTRIES, EDGE, WIDTH = 100, 3, 100
 
 
@@ -22,7 +24,8 @@ def save_results(path: str, results: Mapping[str, Any]) -> None:
 
 
 def listing(results: Mapping[str, Any]) -> str:
-    """Each result for the screen, arrays indented under their names, the middle of large ones left out."""
+    """Each result for the screen: a number or a short vector behind its name, others with their type and indented below
+    it, the middle of large ones left out."""
     import numpy
 
     lines = []
@@ -31,11 +34,12 @@ def listing(results: Mapping[str, Any]) -> str:
         if array.ndim == 0:
             lines.append(f"{bold(name)} = {array.item()!r}")
             continue
-        shape = " × ".join(map(str, array.shape))
-        text = numpy.array2string(
-            array, threshold=MOST_ENTRIES, edgeitems=EDGE, max_line_width=WIDTH, prefix="    "
-        )
-        lines.append(f"{bold(name)} = {shape} {array.dtype}\n    {text}")
+        text = numpy.array2string(array, threshold=MOST_ENTRIES, edgeitems=EDGE, max_line_width=WIDTH, prefix="    ")
+        if array.ndim == 1 and "\n" not in text and "..." not in text and len(name) + len(text) < WIDTH:
+            lines.append(f"{bold(name)} = {text}")
+        else:
+            sizes = ", ".join(map(str, array.shape))
+            lines.append(f"{bold(name)} : {DTYPE_NAMES.get(array.dtype.name, array.dtype.name)}[{sizes}]\n    {text}")
     return "\n".join(lines) + "\n" if lines else ""
 
 

@@ -10,9 +10,10 @@ from itertools import pairwise
 from exprc.diagnostics import Edit, Label
 from exprc.source import Span
 from exprc.syntax import ast
+from exprc.syntax.adjacent import adjacent_values
 from exprc.syntax.choices import find_choice_slip
 from exprc.syntax.declarations import find_declaration_slip
-from exprc.syntax.foreign import VALUE_STARTS, find_foreign
+from exprc.syntax.foreign import find_foreign
 from exprc.syntax.renamed import renaming
 from exprc.syntax.situation import Situation
 from exprc.syntax.tables import LITERALS
@@ -25,7 +26,6 @@ from exprc.syntax.tokens import (
     NAME,
     NUMBER,
     OPENING,
-    OPERAND_ENDS,
     SEPARATOR,
     STRING,
 )
@@ -39,6 +39,7 @@ KEYWORD_KINDS = frozenset(KEYWORDS.values())
 # of these, one of the first in place of a value behind one of the second is a missing value, no name
 _INNER_KEYWORDS = ("then", "else", "in", "over", "emit")
 _OUTER_KEYWORDS = ("if", "then", "in", "scan", "next", "over")
+
 
 def find_slip(situation: Situation) -> bool:
     """Report the first slip that fits."""
@@ -275,42 +276,6 @@ def _braces_as_value(s: Situation) -> bool:
     return True
 
 
-def _adjacent_values(s: Situation) -> bool:
-    """`2 x`, `f(a b)`: two values with nothing between them."""
-    if not s.after_value or s.kind not in VALUE_STARTS or s.previous not in OPERAND_ENDS:
-        return False
-    if s.nearest() in ("if", "then", "scan", "over"):
-        return False
-    bracket = s.nearest_bracket()
-    notes = ("two values need an operator between them",)
-    help_: tuple[str, ...] = ("write `*` for a product",)
-    edits: tuple[Edit, ...] = (s.insert_before(" *"),)
-    others: tuple[Label, ...] = ()
-    if bracket is not None:
-        opener = s.tokens.lexemes[bracket]
-        notes = (f"inside `{opener}` values are separated by commas",)
-        help_, edits = ("write a comma, or `*` for a product",), (s.insert_before(","),)
-        others = (Label(s.tokens.span(bracket), "opened here", False),)
-    elif s.kind not in (NAME, NUMBER) or STRING in (s.kind, s.previous):
-        help_, edits = (), ()
-    before = s.tokens.lexemes[s.index - 1]
-    if before == '""' and s.kind == STRING and s.index - 1 == s.statement_start():
-        _report_docstring(s)
-        return True
-    message = f"{s.found()} directly after `{before}`" if len(before) <= 30 else f"{s.found()} directly after a value"
-    s.tokens.report("E0101", message, s.span(), "an operator is missing before this", notes, help_, others, edits)
-    return True
-
-
-def _report_docstring(s: Situation) -> None:
-    """`\"\"\"A model.\"\"\"`."""
-    tokens, stop = s.tokens, s.statement_end()
-    is_whole = stop == s.index + 2 and tokens.lexemes[stop - 1] == '""'
-    edits = (tokens.replacing(s.index - 1, stop - 1, f"## {s.lexeme()[1:-1]}"),) if is_whole else ()
-    message, help_ = "a string that documents", ("write documentation after `##`",)
-    tokens.report("E0116", message, tokens.span(s.index - 1).to(s.span()), "", (), help_, edits=edits)
-
-
 def _next_elsewhere(s: Situation) -> bool:
     """`next w` outside of a block, `emit` without `next`."""
     if s.lexeme() not in ("next", "emit"):
@@ -409,5 +374,5 @@ _SLIPS: tuple[Callable[[Situation], bool], ...] = (
     _doubled_operator,
     _in_expression,
     _range_as_value,
-    _adjacent_values,
+    adjacent_values,
 )
