@@ -197,6 +197,9 @@ ROUND_TRIPS = {
     "S = scan s = zeros(d) over x in X {\n"
     "    Q = scan q = s over v in X { tanh(q * w + v) }\n    last(Q, s) + 0.1 * x\n}\n"
     "loss E = sum(S)\n",
+    "transposed_definitions": "dim n, d\ninput x : f64[n]\nparam b : f64[3]\nparam W : f64[3, d]\nparam M : f64[n, d]\n"
+    "T = [ones(n), x, x^2]'\nK = tanh(M)'\n"
+    "loss E = sum((T @ b)^2) + sum(T @ W) + sum((K @ T @ W)^3) + sum(exp(K) @ x)\n",
     "names_of_loops": "dim T, n, d\ninput X : f64[T, d]\ninput x : f64[n]\nparam w, s : f64[d]\n"
     "fn smooth(z) = scan acc = 0.0 over x in z { 0.5 * acc + sin(x) }\n"
     "A, B = scan t1 = s, sin = 1.0 over x in X, t in 0..T { tanh(t1 * x) + t * w, cos(sin * sum(x)) }\n"
@@ -227,6 +230,11 @@ def test_printed_form(name: str) -> None:
     assert grad(text).splitlines() == expected
 
 
+def test_a_transposed_definition_keeps_its_name() -> None:
+    text = "dim n\ninput x : f64[n]\nparam b : f64[2]\nT = [ones(n), sin(x)]'\nloss E = sum((T @ b)^2)\n"
+    assert grad(text) == "dE/db = 2 * (T' @ (T @ b))\n"
+
+
 def test_definitions_written_out() -> None:
     assert grad(FORMS["manual"][0], expand=True) == "dE/dw = X' @ (sigmoid(X @ w) - y)\n"
 
@@ -239,7 +247,7 @@ def test_a_named_constant_is_varied_where_something_is_differentiated_by_it(tmp_
 # ---- the text is a program
 
 
-SIZES = {"n": 5, "d": 3, "k": 4, "m": 2, "h": 3, "T": 4, "b": 2}
+SIZES = {"3": 3, "n": 5, "d": 3, "k": 4, "m": 2, "h": 3, "T": 4, "b": 2}
 DECLARATION = r"^(?:input|param) ([\w, ]+) : (f64|f32|i64|i32)(?:\[([\w, ]+)\])?"
 PROGRAMS = {**{name: text for name, (text, _) in FORMS.items()}, **ROUND_TRIPS}
 

@@ -170,7 +170,10 @@ def _no_value(context: Context, scope: Scope, name: ast.Name) -> Value:
 
 
 def report_later(context: Context, scope: Scope, name: ast.Name) -> None:
-    """An operation of the language that is not built yet."""
+    """An operation of the language that is not built yet; each is reported once."""
+    if name.text in context.unknown:
+        return
+    context.unknown.add(name.text)
     context.report.error(
         NOT_BUILT,
         f"the operation `{name.text}` is not built yet",

@@ -8,7 +8,7 @@ from exprc.driver.compilation import Compilation, Entry
 from exprc.driver.loops import loop_names
 from exprc.driver.options import Options
 from exprc.driver.requests import refuse_wrong_loss
-from exprc.printing import LoopHead, print_formulas
+from exprc.printing import LoopHead, print_formulas, with_transposes
 
 
 def print_derivatives(state: Compilation) -> str:
@@ -34,7 +34,7 @@ def _derivatives(
         for declaration, gradient in zip(entry.wrt, entry.gradients)
         if not options.wrt or declaration.name in options.wrt
     ]
-    names = {} if options.expand else entry.names
+    names = {} if options.expand else with_transposes(entry.names)
     formulas = print_formulas((gradient for _, gradient in wanted), names, taken, loops)
     lines: list[str] = []
     for (declaration, gradient), formula in zip(wanted, formulas):

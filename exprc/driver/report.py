@@ -10,7 +10,7 @@ from exprc.driver.loops import loop_names
 from exprc.ir.node import Node, toposort
 from exprc.ir.sizes import Size, dim, product
 from exprc.ir.types import BYTES
-from exprc.printing import names_within, print_formula
+from exprc.printing import names_within, print_formula, with_transposes
 from exprc.rewrite import expand_composites
 from exprc.schedule.access import resolve
 from exprc.schedule.classes import FREE, classify
@@ -114,7 +114,7 @@ def _rewrites(state: Compilation) -> str:
     names, loops = definition_names(state.values), loop_names(state)
     for entry in state.entries:
         names = {**entry.names, **names}
-    inside: dict[tuple[Node, ...], Mapping[Node, str]] = {(): names}
+    inside: dict[tuple[Node, ...], Mapping[Node, str]] = {(): with_transposes(names)}
     found: dict[tuple[str, ...], None] = {}
     applications = list(dict.fromkeys(state.applied))
     for applied in applications[:MOST_ROWS]:

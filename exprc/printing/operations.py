@@ -15,7 +15,6 @@ from exprc.ops import TABLE, leaves
 from exprc.ops.table import common_shape
 from exprc.printing.pieces import (
     ATOM,
-    POSTFIX,
     POWER,
     PRODUCT,
     Piece,
@@ -28,7 +27,7 @@ from exprc.printing.pieces import (
 )
 from exprc.printing.places import collected_piece, taken_piece
 from exprc.printing.products import Aligned, align, show_contraction
-from exprc.printing.views import replaced_piece, view_piece, with_axes
+from exprc.printing.views import replaced_piece, turned, view_piece, with_axes
 
 CAST, NEG, MUL, ONE_HOT, WHERE = (TABLE[name] for name in ("cast", "neg", "mul", "one_hot", "where"))
 SIGN_PASSES = frozenset((MUL, TABLE["div"], TABLE["contract"]))  # -(a * b) is (-a) * b
@@ -190,8 +189,8 @@ def _contract(node: Node, arguments: list[Piece]) -> Piece:
     if found.form == "outer":
         return call("outer", ordered[0].text, ordered[1].text)
     texts = [
-        f"{wrapped(piece, POSTFIX)}'" if turned else wrapped(piece, level + position)
-        for position, (piece, turned) in enumerate(zip(ordered, found.transposed, strict=True))
+        turned(piece).text if is_turned else wrapped(piece, level + position)
+        for position, (piece, is_turned) in enumerate(zip(ordered, found.transposed, strict=True))
     ]
     return Piece(" @ ".join(texts), level)
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from exprc.ir.node import Node
 from exprc.ir.sizes import ONE, Size, constant, floordiv
 from exprc.ir.types import BOOL
 from exprc.ops import TABLE, constant_value
 from exprc.printing.pieces import POSTFIX, Piece, Shape, call, indexed, spread_to, wrapped
 from exprc.printing.places import entries_piece
+
+
+def with_transposes(names: Mapping[Node, str]) -> dict[Node, str]:
+    """The names, and `T'` for what a node with the name `T` is the transpose of."""
+    turned = {
+        node.args[0]: f"{name}'"
+        for node, name in names.items()
+        if node.op is TABLE["transpose"] and _swaps_last(node.attrs[0]) and node.args[0].args
+    }
+    return {**turned, **names}
+
+
+def turned(piece: Piece) -> Piece:
+    """The transpose of a piece; that of a transposed name is the name."""
+    if piece.text[-1:] == "'" and piece.text[:-1].isidentifier():
+        return Piece(piece.text[:-1])
+    return Piece(f"{wrapped(piece, POSTFIX)}'", POSTFIX)
+
+
+def _swaps_last(permutation: tuple[int, ...]) -> bool:
+    rank = len(permutation)
+    return permutation == (*range(rank - 2), rank - 1, rank - 2)
 
 
 def view_piece(node: Node, arguments: list[Piece]) -> Piece:
@@ -38,8 +62,8 @@ def _broadcast(node: Node, argument: Piece) -> Piece:
 def _transpose(node: Node, argument: Piece) -> Piece:
     (permutation,) = node.attrs
     rank = len(permutation)
-    if permutation == (*range(rank - 2), rank - 1, rank - 2):
-        return Piece(f"{wrapped(argument, POSTFIX)}'", POSTFIX)
+    if _swaps_last(permutation):
+        return turned(argument)
     letters = "abcdefghijklmnopqrstuvwxyz"[:rank]
     return call("einsum", f'"{letters}->{"".join(letters[i] for i in permutation)}"', argument.text)
 
