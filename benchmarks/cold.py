@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import store
-from measuring import Setting
+from measuring import Setting, alone
 from peers import UNSET
 
 HERE = Path(__file__).parent
@@ -19,7 +19,8 @@ ROUNDS = 11
 
 def measure(setting: Setting) -> store.Group:
     """A group of the three."""
-    times = cold_times(setting.python, setting.folder / "cold", 2 if setting.quick else ROUNDS)
+    with alone():
+        times = cold_times(setting.python, setting.folder / "cold", 2 if setting.quick else ROUNDS)
     return store.group(store.Key("cold"), {name: store.entry(found) for name, found in times.items()})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import native
 import peers
 import store
-from measuring import Setting, Worker
+from measuring import Setting, Worker, alone
 
 
 def measure(setting: Setting) -> store.Group:
@@ -21,7 +21,8 @@ def measure(setting: Setting) -> store.Group:
     versions = dict(described["versions"])
     if native.compiler():
         versions["C compiler"] = native.version()
-    rates = native.rates(setting.folder) if native.compiler() else {}
+    with alone():
+        rates = native.rates(setting.folder) if native.compiler() else {}
     return store.group(store.Key("machine"), machine=facts(), versions=versions, blas=described["blas"], rates=rates)
 
 

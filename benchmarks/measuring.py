@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ from workloads import DTYPES, Data, Reference
 
 HERE = Path(__file__).parent
 ERRORS = {"f64": 1e-12, "f32": 1e-5}
+LOCK = Path(tempfile.gettempdir()) / "bench.lock"
 LONGEST = 120.0  # seconds of a first call, beyond which a peer is not measured
 C, LIBMVEC, TOUCH = "C", "C, libmvec", "bytes"
 
@@ -106,6 +111,14 @@ class Worker:
         self.process.wait()
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """One measurement at a time on this machine, whoever makes it."""
+    with LOCK.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def build(name: str, dtype: str, folder: Path) -> tuple[Path, float]:
     """Compiles a program by the command, with the options that it ships with."""
     module = f"{name}_{dtype}"
@@ -146,9 +159,10 @@ def at_the_abi(key: Key, setting: Setting) -> Group:
             errors[side] = workloads.largest_error(native.read_results(stored.results, folder), stored.reference)
     times: dict[str, list[float]] = {side: [] for side in drivers}
     rounds, seconds = setting.measured_rounds(case)
-    for number in range(rounds):
-        for side in list(drivers) if number % 2 else reversed(list(drivers)):
-            times[side] += drivers[side].ask(f"measure {seconds}")
+    with alone():
+        for number in range(rounds):
+            for side in list(drivers) if number % 2 else reversed(list(drivers)):
+                times[side] += drivers[side].ask(f"measure {seconds}")
     for driver in drivers.values():
         driver.stop()
     entries = {
@@ -193,12 +207,13 @@ def _one_way(key: Key, stored: Stored, running: dict[str, Worker], setting: Sett
             active.append(name)
     times: dict[str, list[float]] = {name: [] for name in active}
     rounds, least = setting.measured_rounds(workloads.case(key.workload, key.case))
-    for number in range(rounds):
-        for name in active if number % 2 else reversed(active):
-            answer = running[name].ask(do="measure", seconds=least)
-            times[name] += answer.get("times", [])
-            busy = max(entries[name].busy, round(answer.get("busy", 0.0), 2))
-            entries[name] = entries[name]._replace(busy=busy, problem=answer.get("problem", ""))
+    with alone():
+        for number in range(rounds):
+            for name in active if number % 2 else reversed(active):
+                answer = running[name].ask(do="measure", seconds=least)
+                times[name] += answer.get("times", [])
+                busy = max(entries[name].busy, round(answer.get("busy", 0.0), 2))
+                entries[name] = entries[name]._replace(busy=busy, problem=answer.get("problem", ""))
     for name in active:
         running[name].ask(do="forget")
         found = store.entry(times[name])

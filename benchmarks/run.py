@@ -16,14 +16,12 @@ the next one goes on with what has not been measured on this code.  A part of it
 from __future__ import annotations
 
 import argparse
-import fcntl
 import functools
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cold
@@ -38,7 +36,6 @@ from peers import PEERS
 from store import Key
 
 HERE = Path(__file__).parent
-LOCK = Path(tempfile.gettempdir()) / "bench.lock"  # one measurement at a time on this machine
 
 
 def main() -> None:
@@ -51,11 +48,10 @@ def main() -> None:
                 if time.monotonic() > deadline:
                     print("out of time: the same command goes on", file=sys.stderr)
                     break
-                with _alone():
-                    for found in measure():
-                        report.show(found)
-                        if options.store:
-                            store.save(options.state, found)
+                for found in measure():
+                    report.show(found)
+                    if options.store:
+                        store.save(options.state, found)
             setting.stop()
     if options.store or options.page:
         for path in report.write(HERE.parent / "docs", store.load(options.state)):
@@ -97,13 +93,6 @@ def _cases(options: argparse.Namespace) -> Iterator[tuple[str, workloads.Case, s
             for dtype in options.dtypes:
                 if options.only in name and options.case in ("", case.name):
                     yield name, case, dtype
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    with LOCK.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _options() -> argparse.Namespace:
