@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import peers
 import plots
@@ -56,15 +55,13 @@ sound form of each program that a person who knows them would write, Numba loops
 
 COMPILING = """\
 Seconds from the program to the first results: `exprc build` as a whole process and the first call, and the first call
-of the others, compilation included, imports not; with nothing kept from earlier runs. In brackets the memory that it
-took, in MB: peak less what the process held before.
+of the others, compilation included, imports not; with nothing kept from earlier runs. One thread.
 """
 
-
-class Row(NamedTuple):
-    """A line of a table."""
-
-    cells: tuple[str, ...]
+MEMORY = """\
+Peak memory of the whole process above its arguments up to the end of the first call, in MB; in brackets how much of it
+came from compiling and calling: the peak less what the process held with its framework imported and its data loaded.
+"""
 
 
 def write(folder: Path, groups: Groups) -> list[Path]:
@@ -88,13 +85,15 @@ def page(groups: Groups, pictures: Iterable[str] = ()) -> str:
     if _abi(groups):
         parts += ["## At the C ABI, against C\n", ABI.format(flags=" ".join(FLAGS))]
         if "performance_c.svg" in pictures:
-            parts.append("![Time of exprc over that of C, and of both over the bound](performance_c.svg)\n")
+            parts.append("![Time of exprc over that of C](performance_c.svg)\n")
         parts.append(_abi_table(groups))
     if _python(groups):
         parts += ["## From Python, against the peers\n", PYTHON]
         if "performance_peers.svg" in pictures:
             parts.append("![How many times as long as exprc each peer takes](performance_peers.svg)\n")
-        parts += [_python_tables(groups), "## Compiling\n", COMPILING, _compiling(groups)]
+        parts += [_python_tables(groups), "## Compiling\n", COMPILING]
+        parts += [_first_calls(groups, lambda entry: f"{entry.first:.2f}"), "## Memory\n", MEMORY]
+        parts.append(_first_calls(groups, lambda entry: f"{entry.process / 1e6:.0f} ({entry.memory / 1e6:.0f})"))
     cold = groups.get(Key("cold"))
     if cold:
         parts += ["## Cold build\n", _cold(cold)]
@@ -169,7 +168,7 @@ def _machine(groups: Groups) -> str:
         rows[f"multiply-adds, {dtype}"] = f"{rates['flops'] / 1e9:.0f} Gflop/s; functions, 10⁹ a second: {shown}"
     settings = " ".join(f"{name}={value}" for name, value in peers.settings(1).items())
     rows["environment, one thread"] = f"`{settings}`; unset: {', '.join(peers.UNSET)}"
-    return _table(("", ""), "ll", [Row((name, str(value))) for name, value in rows.items()])
+    return _table(("", ""), "ll", [(name, str(value)) for name, value in rows.items()])
 
 
 def _abi_table(groups: Groups) -> str:
@@ -182,19 +181,17 @@ def _abi_table(groups: Groups) -> str:
         entries, key = group.entries, group.key
         own, limit = entries[OWN], bound(group, rates)
         rows.append(
-            Row(
-                (
-                    workloads.load(key.workload).TITLE,
-                    f"{key.case} {key.dtype}",
-                    *(_cell(entries.get(side)) for side in (OWN, C, LIBMVEC)),
-                    _ratio(own, entries.get(C)),
-                    _ratio(own, entries.get(LIBMVEC)),
-                    f"{microseconds(limit[0])} ({limit[1]})" if limit else NONE,
-                    f"{own.least / limit[0]:.2f}" if limit and own.count else NONE,
-                    f"{group.facts['bytes'] / own.least / 1e9:.1f}" if own.count else NONE,
-                    _megabytes(own.memory),
-                    _when(group),
-                )
+            (
+                workloads.load(key.workload).TITLE,
+                f"{key.case} {key.dtype}",
+                *(_cell(entries.get(side)) for side in (OWN, C, LIBMVEC)),
+                _ratio(own, entries.get(C)),
+                _ratio(own, entries.get(LIBMVEC)),
+                f"{microseconds(limit[0])} ({limit[1]})" if limit else NONE,
+                f"{own.least / limit[0]:.2f}" if limit and own.count else NONE,
+                f"{group.facts['bytes'] / own.least / 1e9:.1f}" if own.count else NONE,
+                _megabytes(own.memory),
+                _when(group),
             )
         )
     return _table(heads, "llrrrrrrrrrl", rows)
@@ -212,12 +209,13 @@ def _python_tables(groups: Groups) -> str:
             cells = [_cell(group.entries.get(name)) for name in names]
             ratio = _ratio_of_best(group)
             case = f"{group.key.case} {group.key.dtype}"
-            rows.append(Row((case, data, str(group.key.threads), *cells, best or NONE, ratio, _when(group))))
+            rows.append((case, data, str(group.key.threads), *cells, best or NONE, ratio, _when(group)))
         parts.append(f"### {title}\n\n{_table(heads, 'llr' + 'r' * len(names) + 'lrl', rows)}")
     return "\n".join(parts)
 
 
-def _compiling(groups: Groups) -> str:
+def _first_calls(groups: Groups, cell: Callable[[Entry], str]) -> str:
+    """A table of what `cell` tells of each peer's first call."""
     own = [group for group in _python(groups) if not group.key.bound and group.key.threads == 1]
     names = [peer.name for peer in peers.PEERS if any(group.entries.get(peer.name, Entry()).first for group in own)]
     rows = []
@@ -225,15 +223,15 @@ def _compiling(groups: Groups) -> str:
         cells = []
         for name in names:
             entry = group.entries.get(name, Entry())
-            cells.append(f"{entry.first:.2f} ({entry.memory / 1e6:.0f})" if entry.first else NONE)
-        rows.append(Row((workloads.load(group.key.workload).TITLE, f"{group.key.case} {group.key.dtype}", *cells)))
+            cells.append(cell(entry) if entry.first else NONE)
+        rows.append((workloads.load(group.key.workload).TITLE, f"{group.key.case} {group.key.dtype}", *cells))
     return _table(("workload", "case", *names), "ll" + "r" * len(names), rows)
 
 
 def _cold(cold: Group) -> str:
     rows = []
     for name, entry in cold.entries.items():
-        rows.append(Row((name, f"{entry.median:.3f}", f"{entry.least:.3f}", str(entry.count))))
+        rows.append((name, f"{entry.median:.3f}", f"{entry.least:.3f}", str(entry.count)))
     text = "The whole process, in seconds; all of them in turn.\n\n"
     text += _table(("process", "median", "least", "runs"), "lrrr", rows)
     own, peer = cold.entries.get("`exprc build`"), cold.entries.get("JAX, first call")
@@ -255,7 +253,7 @@ def _errors(groups: Groups) -> str:
             errors = [entry.error for where, entry in found if where == dtype and entry.count]
             cells.append(f"{max(errors):.1e}" if errors else NONE)
         if set(cells) != {NONE}:
-            rows.append(Row((name, *cells)))
+            rows.append((name, *cells))
     return text + _table(("side", *workloads.DTYPES), "lrr", rows)
 
 
@@ -309,8 +307,8 @@ def _when(group: Group) -> str:
     return f"{group.code}, {group.date}"
 
 
-def _table(heads: Sequence[str], sides: str, rows: Sequence[Row]) -> str:
+def _table(heads: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> str:
     """A table of Markdown; `sides` has `l` or `r` for each column."""
     marks: Callable[[str], str] = {"l": "---", "r": "--:"}.__getitem__
-    lines = [heads, tuple(map(marks, sides)), *(row.cells for row in rows)]
+    lines = [heads, tuple(map(marks, sides)), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

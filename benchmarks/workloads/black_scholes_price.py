@@ -93,8 +93,12 @@ def numba(parallel: bool) -> Any:
 
 
 def jax() -> Any:
+    """Of `ndtr`, `erf` and `erfc` the fastest in each dtype."""
     import jax.numpy as jnp
-    from jax.scipy.special import ndtr
+    from jax.scipy.special import erf, erfc
+
+    def ndtr(x: Any) -> Any:
+        return 0.5 * erfc(x * -(0.5**0.5)) if x.dtype == np.float64 else 0.5 + 0.5 * erf(x * 0.5**0.5)
 
     def price(K: Any, T: Any, S: Any, sigma: Any, r: Any) -> Any:
         root = sigma * jnp.sqrt(T)
@@ -105,9 +109,13 @@ def jax() -> Any:
 
 
 def torch() -> Any:
+    """Of `ndtr`, `erf` and `erfc` the fastest in each dtype, compiled and not."""
     import torch as framework
 
-    ndtr = framework.special.ndtr
+    def ndtr(x: Any) -> Any:
+        if x.dtype == framework.float64 and framework.compiler.is_compiling():
+            return 0.5 * framework.erfc(x * -(0.5**0.5))
+        return 0.5 + 0.5 * framework.erf(x * 0.5**0.5)
 
     def price(K: Any, T: Any, S: Any, sigma: Any, r: Any) -> Any:
         root = sigma * T.sqrt()
