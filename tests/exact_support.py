@@ -89,7 +89,7 @@ EXACT: dict[str, Callable[..., Any]] = {
     "erf": erf, "erfc": erfc,
     "where": lambda c, x, y: x if c else y, "eq": lambda x, y: x == y, "ne": lambda x, y: x != y,
     "lt": lambda x, y: x < y, "gt": lambda x, y: x > y, "not": lambda x: not x, "and": lambda x, y: x and y,
-    "broadcast": lambda x: x, "cast": lambda x: x,
+    "broadcast": lambda x: x, "cast": lambda x: x, "beside": lambda x: x,
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from exprc.rewrite.polynomial import collect
 from exprc.rewrite.rules import REFLECTIONS
 
 N, M = dim("n"), dim("m")
-DIMS = {"n": 7}
+DIMS = {"n": 7, "m": 3}
 NOTHING: frozenset[Node] = frozenset()
 CONSTANTS = (0.0, 0.5, 1.0, -1.0, 2.0, 3.0, 0.1, -0.75, 1e5, -1e-5)
 
@@ -44,7 +44,8 @@ def atoms(dtype: str) -> list[Node]:
     size = ops.cast(ops.size(2 * N), dtype)
     root = ops.sqrt(ops.constant(2.0, dtype))
     others = [ops.power(x, ops.full(exponent, (N,), dtype)) for exponent in (0, 0.5)]
-    return [x, y, ops.broadcast_to(s, (N,)), ops.sigmoid(x), ops.sigmoid(ops.neg(x)), *others, *(
+    beside = [ops.beside(x, (M,)), ops.broadcast_to(ops.beside(s, (M,)), (N,)), ops.beside(ops.add(x, y), (M,))]
+    return [x, y, ops.broadcast_to(s, (N,)), ops.sigmoid(x), ops.sigmoid(ops.neg(x)), *others, *beside, *(
         ops.broadcast_to(scalar, (N,)) for scalar in (size, root, *(ops.constant(c, dtype) for c in CONSTANTS))
     )]  # fmt: skip
 

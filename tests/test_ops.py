@@ -131,7 +131,7 @@ def test_an_entry_is_complete(op: Op) -> None:
         assert op.latex
 
 
-INTERNAL = {"arg", "pad", "placeholder"}  # arise inside bodies and from derivatives only
+INTERNAL = {"arg", "beside", "pad", "placeholder"}  # arise inside bodies, from rewriting and from derivatives only
 
 
 @pytest.mark.parametrize("op", ALL, ids=names)
@@ -444,7 +444,7 @@ def law_nonnegative(op: Op, f: Callable[..., np.ndarray], x: np.ndarray) -> None
 
 
 LAWS = {name.removeprefix("law_"): law for name, law in list(globals().items()) if name.startswith("law_")}
-OTHER_LAWS = {"free": "leaf", "bound": "leaf", "spelling": "composite", "nonempty": "reduce"}  # with their kinds
+OTHER_LAWS = {"free": "leaf", "bound": "leaf", "spelling": "composite", "nonempty": "reduce", "unwritten": "composite"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("op", "law"), [(op, law) for op in ALL for law in sorted(op.laws)])

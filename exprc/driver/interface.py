@@ -97,7 +97,8 @@ def _final_forms(roots: tuple[Node, ...]) -> tuple[Node, ...]:
     expanded = expand_composites(roots)
     if expanded == roots:
         return roots
-    return simplify(expanded, Settings(frozenset((STABILIZE,)))).roots  # or it would put the composites together again
+    simplified = simplify(expanded, Settings(frozenset((STABILIZE,)))).roots  # or it would put them together again
+    return expand_composites(simplified)  # what has left the sums of composites stands beside them
 
 
 def _plan(

@@ -31,6 +31,7 @@ from exprc.ops.composites import (
 )
 from exprc.ops.contraction import contract, matmul
 from exprc.ops.derivatives import grad, jvp, named, stop_gradient, vjp
+from exprc.ops.emptiness import beside
 from exprc.ops.entries import entries
 from exprc.ops.functions import (
     cos,
@@ -104,6 +105,7 @@ __all__ = [
     "asin",
     "atan",
     "atan2",
+    "beside",
     "broadcast",
     "broadcast_to",
     "cast",

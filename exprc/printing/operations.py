@@ -37,6 +37,8 @@ COMPARING = frozenset(("order", "equal"))  # dtype rules of what chains in the l
 
 def operation_piece(node: Node, arguments: list[Piece]) -> Piece:
     """The text of a node of those of its arguments."""
+    if "unwritten" in node.op.laws:
+        return arguments[0]
     return _BY_KIND.get(node.kind, _call)(node, arguments)
 
 

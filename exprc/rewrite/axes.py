@@ -2,35 +2,33 @@
 
 Each is a function from a node of its root operation to a replacement or None; nodes in `opaque` have names and are not
 looked into.  All are real-number algebra: where a sum passes the range of numbers or a factor is not finite, one form
-may be NaN and the other not.  The sum of nothing is 0 and stays so: what is divided by the size of an axis stays in a
-sum over that axis, in values.  In derivatives it leaves the sum: most are those of means, and the mean of nothing is
-NaN.
+may be NaN and the other not.  The sum of nothing is 0 and stays so: what has left it stands `beside` it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Set
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from exprc.ir.node import Node
-from exprc.ir.op import ELEMENTWISE
 from exprc.ir.sizes import ONE, Size, product
 from exprc.ops import TABLE, leaves
 from exprc.ops.arithmetic import cast, div, mul, neg
 from exprc.ops.contraction import contract
+from exprc.ops.emptiness import beside
 from exprc.ops.leaves import constant_value
 from exprc.ops.reductions import sum_
 from exprc.ops.views import broadcast, reshape, transpose
-from exprc.rewrite.rule import CLOSED_FORM, EXACT, ROUNDING, STRUCTURE, Rule
+from exprc.rewrite.rule import EXACT, ROUNDING, STRUCTURE, Rule
 
 MUL, DIV, NEG, SUM = (TABLE[name] for name in ("mul", "div", "neg", "sum"))
 BROADCAST, TRANSPOSE, CONTRACT = (TABLE[name] for name in ("broadcast", "transpose", "contract"))
-FINITE = frozenset(TABLE[name] for name in ("add", "sub", "mul", "neg", "cast"))
+FINITE = frozenset(TABLE[name] for name in ("add", "sub", "mul", "neg", "cast", "broadcast"))
 MOST_FACTORS = 6
-MOST_NODES = 40  # of a factor, of which it is asked whether sizes divide it
+MOST_NODES = 40  # of a factor, of which it is asked whether it is finite
 LETTERS = "abcdefghijklmnopqrstuvwyz"
 
-NO_DIMS: frozenset[str] = frozenset()
 Refactor: TypeAlias = Callable[[Node], Node]
 
 
@@ -64,6 +62,7 @@ def contract_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
         own = "".join(labels[i] for i in kept)
         summed = tuple(i for i, label in enumerate(others) if label not in out and label not in own)
         shrunk = sum_(node.args[1 - k], summed) if summed else node.args[1 - k]
+        source = _beside(source, (node.args[1 - k].shape[i] for i in summed))
         rest = "".join(label for i, label in enumerate(others) if i not in summed)
         present = "".join(label for label in out if label in own + rest)
         inner = _product(source, shrunk, own, rest, present)
@@ -74,19 +73,10 @@ def contract_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
 def factor_of_contract(node: Node, opaque: Set[Node]) -> Node | None:
     """A factor that is the same everywhere moves out of a contraction."""
     left, right, out = node.attrs
-    summed = [x for operand, labels in zip(node.args, (left, right))
-              for x, label in zip(operand.shape, labels) if label not in out]  # fmt: skip
-    return _factor_of_contract(node, opaque, _dims(summed))
-
-
-def size_of_contract(node: Node, opaque: Set[Node]) -> Node | None:
-    """Also a factor that the size of an axis divides which is summed over."""
-    return _factor_of_contract(node, opaque, NO_DIMS)
-
-
-def _factor_of_contract(node: Node, opaque: Set[Node], dims: Set[str]) -> Node | None:
+    extents = [x for operand, labels in zip(node.args, (left, right))
+               for x, label in zip(operand.shape, labels) if label not in out]  # fmt: skip
     for k, operand in enumerate(node.args):
-        found = _factor(operand, frozenset(range(operand.type.rank)), dims, opaque)
+        found = _factor(operand, _Summed(frozenset(range(operand.type.rank)), extents), opaque)
         if found is not None:
             refactor, rest = found
             return refactor(_contract_with(node, k, rest, node.attrs[k]))
@@ -113,16 +103,8 @@ def _product(x: Node, y: Node, left: str, right: str, out: str) -> Node:
 
 def factor_of_sum(node: Node, opaque: Set[Node]) -> Node | None:
     """A factor that is the same along the axes of a sum moves out of it."""
-    return _factor_of_sum(node, opaque, _dims(node.args[0].shape[i] for i in node.attrs[0]))
-
-
-def size_of_sum(node: Node, opaque: Set[Node]) -> Node | None:
-    """Also a factor that the size of an axis divides which is summed over."""
-    return _factor_of_sum(node, opaque, NO_DIMS)
-
-
-def _factor_of_sum(node: Node, opaque: Set[Node], dims: Set[str]) -> Node | None:
-    found = _factor(node.args[0], frozenset(node.attrs[0]), dims, opaque)
+    (operand,), (axes,) = node.args, node.attrs
+    found = _factor(operand, _Summed(frozenset(axes), [operand.shape[i] for i in axes]), opaque)
     if found is None or constant_value(found[1]) is not None:
         return None
     refactor, rest = found
@@ -141,7 +123,8 @@ def sum_of_spread(node: Node, opaque: Set[Node]) -> Node | None:
     summed = sum_(source, remaining) if remaining else source
     out = [i for i in range(len(shape)) if i not in axes]
     result = broadcast(summed, node.shape, tuple(out.index(i) for i in kept if i not in axes))
-    count = product(tuple(shape[i] for i in constant_axes))
+    extents = tuple(shape[i] for i in constant_axes)
+    result, count = _beside(result, extents), product(extents)
     return result if count == ONE else mul(cast(leaves.size(count), node.dtype), result)
 
 
@@ -183,11 +166,16 @@ def _without_spread(node: Node, opaque: Set[Node]) -> tuple[Node, tuple[int, ...
     return reshape(source, tuple(shape[i] for i in kept)), kept
 
 
-def _factor(
-    node: Node, summed: Set[int], dims: Set[str], opaque: Set[Node], depth: int = 0
-) -> tuple[Refactor, Node] | None:
+class _Summed(NamedTuple):
+    """The axes of an operand along which a factor has to be the same, and the extents of all that are summed."""
+
+    axes: frozenset[int]
+    extents: list[Size]
+
+
+def _factor(node: Node, summed: _Summed, opaque: Set[Node], depth: int = 0) -> tuple[Refactor, Node] | None:
     """How to multiply or divide by what is the same along the axes that are summed, or change the sign, and what
-    remains of an array without that.  What sizes with `dims` divide remains."""
+    remains of an array without that."""
     if not node.type.is_float or not node.shape or node in opaque or depth > MOST_FACTORS:
         return None
     if node.op is NEG:
@@ -195,55 +183,48 @@ def _factor(
     if node.op not in (MUL, DIV):
         return None
     x, y = node.args
-    constant = _is_constant_along(x, summed), _is_constant_along(y, summed)
-    if node.op is DIV and constant == (False, True) and not _has_size(y, dims):
-        return (lambda value: div(value, _spread_again(y, summed, value))), x
+    constant = _is_constant_along(x, summed.axes), _is_constant_along(y, summed.axes)
+    if node.op is DIV and constant == (False, True):
+        return (lambda value: div(value, _spread_again(y, summed, value, is_divisor=True))), x
     if node.op is MUL and True in constant and False in constant:
         factor, rest = (x, y) if constant[0] else (y, x)
-        if not _is_divided_by_size(factor, dims):
-            return (lambda value: mul(_spread_again(factor, summed, value), value)), rest
-    inner = _factor(x, summed, dims, opaque, depth + 1)
+        return (lambda value: mul(_spread_again(factor, summed, value), value)), rest
+    inner = _factor(x, summed, opaque, depth + 1)
     if inner is not None:
         return inner[0], (mul if node.op is MUL else div)(inner[1], y)
-    inner = _factor(y, summed, dims, opaque, depth + 1) if node.op is MUL else None
+    inner = _factor(y, summed, opaque, depth + 1) if node.op is MUL else None
     return (inner[0], mul(x, inner[1])) if inner is not None else None
-
-
-def _dims(sizes: Iterable[Size]) -> frozenset[str]:
-    return NO_DIMS.union(*(size.dims() for size in sizes))
-
-
-def _has_size(factor: Node, dims: Set[str]) -> bool:
-    return any(not dims.isdisjoint(size.dims()) for size in _sizes_in(factor)[0])
-
-
-def _is_divided_by_size(factor: Node, dims: Set[str]) -> bool:
-    """Whether a factor may be infinite where a sum is one of nothing."""
-    sizes, is_finite = _sizes_in(factor)
-    return not is_finite and any(not dims.isdisjoint(size.dims()) for size in sizes)
-
-
-def _sizes_in(factor: Node) -> tuple[list[Size], bool]:
-    """The sizes that a factor is made of elementwise, and whether it is a sum of products."""
-    sizes, seen, stack = [], {factor}, [factor]
-    while stack and len(seen) <= MOST_NODES:
-        node = stack.pop()
-        if node.op is leaves.SIZE:
-            sizes.append(node.attrs[0])
-        elif node.kind == ELEMENTWISE or node.op is BROADCAST:
-            stack += [argument for argument in node.args if argument not in seen]
-            seen.update(node.args)
-    return sizes, not any(node.kind == ELEMENTWISE and node.op not in FINITE for node in seen)
 
 
 def _is_constant_along(node: Node, axes: Set[int]) -> bool:
     return node.op is BROADCAST and axes.isdisjoint(node.attrs[1])
 
 
-def _spread_again(factor: Node, summed: Set[int], value: Node) -> Node:
+def _spread_again(factor: Node, summed: _Summed, value: Node, is_divisor: bool = False) -> Node:
     """A factor that was constant along the axes that are summed, for the sums."""
-    left = [i for i in range(factor.type.rank) if i not in summed]
-    return broadcast(factor.args[0], value.shape, tuple(left.index(i) for i in factor.attrs[1]))
+    left = [i for i in range(factor.type.rank) if i not in summed.axes]
+    source = _beside(factor.args[0], summed.extents, is_divisor)
+    return broadcast(source, value.shape, tuple(left.index(i) for i in factor.attrs[1]))
+
+
+def _beside(factor: Node, extents: Iterable[Size], is_divisor: bool = False) -> Node:
+    """What has left a sum over these extents; as it is where it is finite and does not divide."""
+    needless = not factor.type.is_float or (not is_divisor and _is_finite(factor))
+    return factor if needless else beside(factor, extents)
+
+
+def _is_finite(factor: Node) -> bool:
+    """Whether something is a sum of products of sizes and finite numbers."""
+    seen, stack = {factor}, [factor]
+    while stack and len(seen) <= MOST_NODES:
+        node = stack.pop()
+        value = constant_value(node)
+        if node.op is not leaves.SIZE and (value is None or not abs(value) < math.inf):
+            if node.op not in FINITE:
+                return False
+            stack += [argument for argument in node.args if argument not in seen]
+            seen.update(node.args)
+    return not stack
 
 
 AXES = (
@@ -262,12 +243,7 @@ AXES = (
     Rule("factor_of_sum", STRUCTURE, ROUNDING,
          "one multiplication instead of one for each entry; with c = 0 NaN where the sum overflows", SUM,
          "sum(c * x)", "c * sum(x)", function=factor_of_sum),
-    Rule("size_of_contract", CLOSED_FORM, ROUNDING,
-         "a division less, in derivatives; of no entries NaN, as a mean is", CONTRACT,
-         "X @ (y / n)", "(X @ y) / n", function=size_of_contract),
-    Rule("size_of_sum", CLOSED_FORM, ROUNDING, "a division less, in derivatives; of no entries NaN, as a mean is", SUM,
-         "sum(x / n)", "sum(x) / n", function=size_of_sum),
-    Rule("sum_of_spread", STRUCTURE, ROUNDING, "no sum is needed; of no entries NaN where x is infinite or NaN", SUM,
+    Rule("sum_of_spread", STRUCTURE, ROUNDING, "no sum is needed; of no entries 0, whatever x is", SUM,
          "sum(broadcast(x))", "n * x", function=sum_of_spread),
     Rule("sum_of_sum", STRUCTURE, ROUNDING, "one sum, with infinities and NaN as before", SUM,
          "sum(sum(x, 1))", "sum(x)", function=sum_of_sum),

@@ -12,6 +12,7 @@ from exprc.ir.node import Function, Node, make, rebuild, toposort
 from exprc.ir.op import COMPOSITE, ELEMENTWISE, SCAN, Op
 from exprc.rewrite.axes import AXES
 from exprc.rewrite.compositions import COMPOSITIONS
+from exprc.rewrite.emptiness import EMPTINESS
 from exprc.rewrite.fold import fold
 from exprc.rewrite.polynomial import COLLECT, collect
 from exprc.rewrite.regions import is_arithmetic
@@ -74,7 +75,7 @@ class _Pass(NamedTuple):
 
 GROUPS = (SIMPLIFY, STABILIZE, STRUCTURE)
 ALL_RULES: tuple[Rule, ...] = (
-    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *ELEMENTWISE_RULES, *REFLECTIONS, COLLECT,
+    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *EMPTINESS, *ELEMENTWISE_RULES, *REFLECTIONS, COLLECT,
 )  # fmt: skip
 
 

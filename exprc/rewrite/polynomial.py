@@ -16,6 +16,7 @@ from exprc.ir.node import Node
 from exprc.ir.sizes import Size, product
 from exprc.ops import TABLE, leaves
 from exprc.ops.arithmetic import add, cast, div, mul, neg, sub
+from exprc.ops.emptiness import BESIDE, beside, factors_of
 from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
 from exprc.ops.table import broadcast_to
@@ -33,7 +34,7 @@ class Atoms(NamedTuple):
 
     `sums` are those that are polynomials themselves, with the number of each such polynomial in `known`; `sizes` those
     that are sizes, `products` what the program multiplies of them; `held` the atoms inside of those that are
-    arithmetic; `needed` those that a new form has to keep.
+    arithmetic; `needed` those that a new form has to keep; `plain` for what stands beside a sum that which it is.
     """
 
     nodes: list[Node]
@@ -44,6 +45,7 @@ class Atoms(NamedTuple):
     products: set[Monomial]
     held: dict[int, set[int]]
     needed: set[int]
+    plain: dict[int, int]
 
     def number(self, node: Node) -> int:
         """The number of a node, in order of first use."""
@@ -71,6 +73,7 @@ class _Region(NamedTuple):
     inputs: frozenset[Node]
     reflections: Sequence[Rule]
     multiply_out: bool
+    shape: tuple[Size, ...]
 
 
 def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node | None:
@@ -84,8 +87,8 @@ def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node 
     inputs = frozenset(unspread(a) for inner in nodes for a in inner.args if a not in inside)
     best, best_cost = None, _cost(node, inputs)
     for multiply_out in (True, False):
-        atoms = Atoms([], {}, {}, {}, {}, set(), {}, set())
-        found = _without_roots(_expand(_Region(nodes, inputs, reflections, multiply_out), atoms), atoms)
+        atoms = Atoms([], {}, {}, {}, {}, set(), {}, set(), {})
+        found = _without_roots(_expand(_Region(nodes, inputs, reflections, multiply_out, node.shape), atoms), atoms)
         for polynomial, over in _forms(found, atoms):
             if not atoms.keeps_all(polynomial, over):
                 continue
@@ -105,6 +108,7 @@ COLLECT = Rule(
 
 def _forms(found: Polynomial, atoms: Atoms) -> list[tuple[Polynomial, Monomial]]:
     """The polynomial, and its numerator over a common denominator where terms cancel in it."""
+    found = terms.met(found, atoms.plain)
     over = terms.over_common_denominator(found, atoms.sums)
     plain: tuple[Polynomial, Monomial] = found, terms.ONE_TERM
     return [plain, over] if over is not None and len(over[0]) < len(found) else [plain]
@@ -119,7 +123,7 @@ def _expand(region: _Region, atoms: Atoms) -> Polynomial:
         arguments = [done[a] if a in done else _atom(unspread(a), region, atoms) for a in node.args]
         if node.op is MUL and not region.multiply_out and all(len(argument) > 1 for argument in arguments):
             arguments = [_factored(argument, atoms, a) for argument, a in zip(arguments, node.args)]
-        result = arguments[0] if node.op is BROADCAST else _combine(node, arguments, atoms)
+        result = arguments[0] if node.op is BROADCAST else _combine(node, arguments, region.shape, atoms)
         if result is None:  # beyond the bounds: the node stays as it is
             number = atoms.number(unspread(node))
             atoms.held[number] = {number for argument in arguments for number in terms.atoms_of(argument)}
@@ -154,7 +158,7 @@ def _reflected(node: Node, region: _Region, atoms: Atoms) -> Polynomial | None:
             nodes = region_of(replaced, frozenset())
             others = {unspread(a) for inner in nodes or () for a in inner.args if constant_value(a) is None}
             if nodes and others <= region.inputs:
-                return _expand(_Region(nodes, region.inputs, (), True), atoms)
+                return _expand(_Region(nodes, region.inputs, (), True, region.shape), atoms)
     return None
 
 
@@ -182,7 +186,9 @@ def _size_terms(size: Size, node: Node, atoms: Atoms) -> Polynomial:
     return {tuple(sorted(powers)): float(coefficient)}
 
 
-def _combine(node: Node, arguments: list[Polynomial], atoms: Atoms) -> Polynomial | None:
+def _combine(node: Node, arguments: list[Polynomial], shape: tuple[Size, ...], atoms: Atoms) -> Polynomial | None:
+    if node.op is BESIDE:
+        return _beside(arguments[0], factors_of(node.attrs[0]) - factors_of(shape), atoms, node.args[0])
     if node.op is NEG:
         return terms.negated(arguments[0])
     if node.op is ADD:
@@ -203,6 +209,7 @@ def _raised(base: Polynomial, exponent: int, atoms: Atoms, node: Node) -> Polyno
 
 def _factored(polynomial: Polynomial, atoms: Atoms, node: Node) -> Polynomial:
     """A sum as one term: a number and what its terms have in common, times an atom that is the rest."""
+    polynomial = terms.met(polynomial, atoms.plain)
     fraction = terms.over_common_denominator(polynomial, atoms.sums)
     over = terms.ONE_TERM
     if fraction is not None and 0 < len(fraction[0]) <= len(polynomial):
@@ -220,6 +227,24 @@ def _factored(polynomial: Polynomial, atoms: Atoms, node: Node) -> Polynomial:
         number = atoms.number(unspread(node) if is_itself else _build(rest, terms.ONE_TERM, atoms, node))
         atoms.known[key], atoms.sums[number], atoms.held[number] = number, rest, terms.atoms_of(rest)
     return {terms.times(terms.times(common, over), ((atoms.known[key], 1),)): content}
+
+
+def _beside(polynomial: Polynomial, extents: frozenset[Size], atoms: Atoms, node: Node) -> Polynomial:
+    """Each factor beside the sum for itself."""
+    if not extents:
+        return polynomial
+    if len(polynomial) != 1:
+        polynomial = _factored(polynomial, atoms, node)
+    ((monomial, coefficient),) = polynomial.items()
+    powers = []
+    for number, exponent in monomial:
+        if not _is_root_of_constant(atoms.nodes[number]):
+            base = atoms.plain.get(number, number)
+            number = atoms.number(beside(atoms.nodes[number], extents))
+            if number != base:
+                atoms.plain[number], atoms.held[number] = base, {base}
+        powers.append((number, exponent))
+    return {terms.times(tuple(sorted(powers)), terms.ONE_TERM): coefficient}
 
 
 def _without_roots(polynomial: Polynomial, atoms: Atoms) -> Polynomial:
@@ -251,6 +276,7 @@ def _is_root_of_constant(node: Node) -> bool:
 
 def _build(polynomial: Polynomial, over: Monomial, atoms: Atoms, like: Node) -> Node:
     """What the terms have in common times the sum of what remains, positive terms first."""
+    polynomial = terms.met(polynomial, atoms.plain)
     if not polynomial:
         return full(0, (), like.dtype)
     common, content = terms.common_factor(polynomial), terms.content(polynomial)

@@ -10,6 +10,7 @@ from collections.abc import Set
 from exprc.ir.node import Node
 from exprc.ir.op import ELEMENTWISE
 from exprc.ops import TABLE
+from exprc.ops.emptiness import BESIDE
 from exprc.ops.leaves import constant_value
 from exprc.rewrite import terms
 
@@ -21,8 +22,11 @@ SUMMED = -1
 
 
 def is_arithmetic(node: Node) -> bool:
-    """Whether a node is made of sums, products, quotients and small whole powers of its arguments."""
-    return node.op in ARITHMETIC or (node.op is POWER and constant_value(node.args[1]) in POWERS)
+    """Whether a node is made of sums, products, quotients and small whole powers of its arguments, or is a factor that
+    stands beside a sum."""
+    if node.op in ARITHMETIC:
+        return True
+    return constant_value(node.args[1]) in POWERS if node.op is POWER else node.op is BESIDE and node.attrs[1] == 1
 
 
 def region_of(root: Node, opaque: Set[Node]) -> list[Node] | None:

@@ -97,6 +97,62 @@ def common_factor(polynomial: Polynomial) -> Monomial:
     return tuple(sorted(shared.items()))
 
 
+def met(polynomial: Polynomial, plain: Mapping[int, int]) -> Polynomial:
+    """The terms with atoms that stand beside sums of nothing as `plain` ones, where the two meet.
+
+    With nothing to sum the term of such an atom is 0, so that what it would be multiplied with plays no part where
+    another term has the same factor plainly, or is the same but for it.
+    """
+    if not plain:
+        return polynomial
+    settled = {monomial: _settled(monomial, plain) for monomial in polynomial}
+    forms: dict[Monomial, Monomial] = {}
+    for monomial in settled.values():
+        form = _plainly(monomial, plain)
+        forms[form] = monomial if forms.get(form, monomial) == monomial else form
+    total: Polynomial = {}
+    for monomial, coefficient in polynomial.items():
+        if not _accumulate(total, forms[_plainly(settled[monomial], plain)], coefficient):
+            return polynomial
+    for number, other in plain.items():
+        total = _met_in_all(total, number, other)
+    return total or polynomial
+
+
+def _plainly(monomial: Monomial, plain: Mapping[int, int]) -> Monomial:
+    """The term without regard to sums of nothing."""
+    total = ONE_TERM
+    for number, power in monomial:
+        total = times(total, ((plain.get(number, number), power),))
+    return total
+
+
+def _settled(monomial: Monomial, plain: Mapping[int, int]) -> Monomial:
+    """A factor over itself is 1, whichever of the two stands beside a sum."""
+    powers = dict(monomial)
+    for number, other in plain.items():
+        beside, power = powers.get(number, 0), powers.get(other, 0)
+        if beside * power < 0:
+            left = beside + power
+            powers[number], powers[other] = (left, 0) if abs(beside) > abs(power) else (0, left)
+    return tuple(sorted((number, power) for number, power in powers.items() if power))
+
+
+def _met_in_all(polynomial: Polynomial, number: int, other: int) -> Polynomial:
+    """As many factors as all terms share made plain, unless all share them as they are."""
+    powers = [(dict(monomial).get(number, 0), dict(monomial).get(other, 0)) for monomial in polynomial]
+    sign = 1 if any(beside > 0 for beside, _ in powers) else -1
+    shared = min((sign * (beside + power) for beside, power in powers), default=0)
+    if shared <= 0 or all(sign * beside >= shared for beside, _ in powers):
+        return polynomial
+    total: Polynomial = {}
+    for (monomial, coefficient), (_, power) in zip(polynomial.items(), powers):
+        moved = sign * max(shared - sign * power, 0)
+        if not _accumulate(total, times(monomial, tuple(sorted(((number, -moved), (other, moved))))), coefficient):
+            return polynomial
+    return total
+
+
 def content(polynomial: Polynomial) -> float:
     """The number that divides all coefficients (of integers the greatest); negative where no term is positive."""
     sizes = [abs(c) for c in polynomial.values()]
