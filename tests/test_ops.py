@@ -444,7 +444,9 @@ def law_nonnegative(op: Op, f: Callable[..., np.ndarray], x: np.ndarray) -> None
 
 
 LAWS = {name.removeprefix("law_"): law for name, law in list(globals().items()) if name.startswith("law_")}
-OTHER_LAWS = {"free": "leaf", "bound": "leaf", "spelling": "composite", "nonempty": "reduce", "unwritten": "composite"}  # fmt: skip
+OTHER_LAWS = {
+    "free": "leaf", "bound": "leaf", "spelling": "composite", "nonempty": "reduce", "unwritten": "composite"
+}  # with their kinds  # fmt: skip
 
 
 @pytest.mark.parametrize(("op", "law"), [(op, law) for op in ALL for law in sorted(op.laws)])

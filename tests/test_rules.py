@@ -105,9 +105,7 @@ def samples(names: list[str], types: Mapping[str, str]) -> dict[str, np.ndarray]
         dtype = types[name]
         if dtype in FLOATS:
             near = generator.normal(size=120) * generator.choice([1e-3, 1.0, 20.0], 120)
-            wide = generator.choice([-1, 1], 80) * 2.0 ** generator.uniform(
-                *((-1000, 1000) if dtype == "f64" else (-120, 120)), 80
-            )  # noqa: E501
+            wide = generator.choice([-1, 1], 80) * 2.0 ** generator.uniform(*((-1000, 1000) if dtype == "f64" else (-120, 120)), 80)  # noqa: E501
             extra = np.concatenate([near, wide]).astype(NUMPY[dtype])
         else:
             extra = generator.choice(edges(dtype), 200)
@@ -194,9 +192,7 @@ def test_improving_patterns(rule: Rule, dtype: str) -> None:
         with mp.workdps(60):
             for at, place in points(inputs):
                 finite = all(map(math.isfinite, place.values()))
-                if finite or (
-                    left[at] != right[at] and not any(map(math.isnan, place.values())) and np.isfinite(right[at])
-                ):  # noqa: E501
+                if finite or (left[at] != right[at] and not any(map(math.isnan, place.values())) and np.isfinite(right[at])):  # noqa: E501
                     assert_improved(after, place, (left[at], right[at]), dtype)
 
 
@@ -207,9 +203,7 @@ def assert_improved(after: Node, place: Mapping[str, float], values: tuple[Any, 
         assert not np.isfinite(values[1]), f"{place}: {values}"
         return
     errors = [error_in_ulps(float(value), true.value, dtype) for value in values]
-    assert errors[1] <= max(errors[0], SLACK_OF_ACCURATE), (
-        f"{place}: {values}, exactly {mp.nstr(true.value, 20)}: {errors}"
-    )  # noqa: E501
+    assert errors[1] <= max(errors[0], SLACK_OF_ACCURATE), f"{place}: {values}, exactly {mp.nstr(true.value, 20)}: {errors}"  # noqa: E501
 
 
 def error_in_ulps(value: float, true: Any, dtype: str) -> Any:
@@ -264,10 +258,7 @@ def test_derivatives_of_the_new_form_are_right_in_both_modes(rule: Rule, dtype: 
                     true = exact(node, place) if all(map(math.isfinite, place.values())) else None
                     if true is not None and abs(true.value) < np.finfo(NUMPY[dtype]).max and within_range(true, dtype):
                         for value in (one[at], other[at]):
-                            assert abs(mp.mpf(float(value)) - true.value) <= 8 * ulp(true.largest, dtype), (
-                                place,
-                                value,
-                            )  # noqa: E501
+                            assert abs(mp.mpf(float(value)) - true.value) <= 8 * ulp(true.largest, dtype), (place, value)  # noqa: E501
 
 
 def within_range(true: Any, dtype: str) -> bool:
@@ -395,13 +386,13 @@ EXAMPLES: dict[str, list[Node]] = {
         make(ops.TABLE["beside"], (V,), ((M, N), 1)), make(ops.TABLE["beside"], (ops.beside(S, (M,)),), ((N,), 1)),
     ],
     "beside_where_it_is_spread": [
-        spread(ops.beside(S, (N,)), (N,)), spread(ops.beside(S, (M, N, K)), (M, N)), spread(ops.beside(U, (N,), 0), (M, N), (0,)),
+        spread(ops.beside(S, (N,)), (N,)), spread(ops.beside(S, (M, N, K)), (M, N)),
+        spread(ops.beside(U, (N,), 0), (M, N), (0,)),
     ],
     "zero_beside": [
         ops.beside(ops.mul(S, ops.sum_(V)), (N,), 0), ops.beside(ops.div(ops.neg(ops.matmul(A, V)), U), (N,), 0),
         ops.beside(ops.mul(ops.sum_(V), ops.mul(S, ops.sum_(U))), (M, N, K), 0), ops.beside(ops.neg(S), (N,), 0),
-        ops.beside(ops.mul(ops.cast(ops.leaves.size(N), "f64"), S), (N,), 0),
-        ops.beside(spread(ops.mul(S, ops.sum_(V)), (M,)), (N,), 0),
+        ops.beside(ops.mul(LENGTH, S), (N,), 0), ops.beside(spread(ops.mul(S, ops.sum_(V)), (M,)), (N,), 0),
     ],
     "sum_of_spread": [
         ops.sum_(spread(S, (M, N))), ops.sum_(spread(V, (M, N), (1,)), 0), ops.sum_(spread(V, (M, N), (1,))),
@@ -561,9 +552,7 @@ def test_derivatives_of_examples(rule: Rule, node: Node) -> None:
     dims = DIMS[0]
     inputs = arrays(node, dims, lambda shape: generator.uniform(0.2, 1.0, shape) * 0.9)
     weights = leaf("weights", *node.shape, dtype=node.dtype)
-    inputs["weights"] = generator.normal(size=tuple(extent.evaluate(dims) for extent in node.shape)).astype(
-        NUMPY[node.dtype]
-    )  # noqa: E501
+    inputs["weights"] = generator.normal(size=tuple(extent.evaluate(dims) for extent in node.shape)).astype(NUMPY[node.dtype])  # noqa: E501
     wrt = [n for n in toposort((node,)) if n.op is ops.TABLE["input"] and n.dtype in FLOATS]
     directions = [leaf("d" + n.attrs[0], *n.shape, dtype=n.dtype) for n in wrt]
     for direction, n in zip(directions, wrt, strict=True):

@@ -287,8 +287,6 @@ def _compare(
                 if status == NOT_DEFINITE and _has_no_value(raw, arrays, dims):
                     continue
                 found = _judge(status, results, known if label == UNWRITTEN else rewritten, dims, where)
-                if found and 0 in dims.values() and _has_no_value(raw, arrays, dims):
-                    continue  # a mean of nothing as a factor in a sum of nothing
                 faults += [Fault(f"{fault.kind} {label}".strip(), f"{symbol}: {fault.details}") for fault in found]
         if len(expected) > 1 and all(fault.kind == LOST for fault in faults):
             faults += _modes(roots, [leaves[name] for name in wrt], arrays, dims, choice)
