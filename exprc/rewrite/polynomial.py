@@ -231,7 +231,7 @@ def _factored(polynomial: Polynomial, atoms: Atoms, node: Node) -> Polynomial:
 
 def _beside(polynomial: Polynomial, extents: frozenset[Size], atoms: Atoms, node: Node) -> Polynomial:
     """Each factor beside the sum for itself."""
-    if not extents:
+    if not extents or not polynomial:
         return polynomial
     if len(polynomial) != 1:
         polynomial = _factored(polynomial, atoms, node)
