@@ -24,10 +24,10 @@ from exprc.ir.node import Node, make, toposort
 from exprc.ir.op import CONTRACT, LEAF, REDUCE, VIEW
 from exprc.ir.sizes import ONE, as_size, constant, dim, product
 from exprc.ir.types import Type
-from exprc.rewrite import Rewritten, Settings, close, expand_composites, simplify
+from exprc.rewrite import Rewritten, Settings, close, expand_composites, finish, simplify
 from exprc.rewrite.engine import ALL_RULES
 from exprc.rewrite.polynomial import COLLECT
-from exprc.rewrite.rule import CLOSED_FORM, EXACT, IMPROVING, ROUNDING, STABILIZE, Rule, instantiate
+from exprc.rewrite.rule import CLOSED_FORM, EXACT, FINAL_FORM, IMPROVING, ROUNDING, STABILIZE, Rule, instantiate
 from exprc.rewrite.rules import REFLECTIONS
 
 PATTERNS = [rule for rule in ALL_RULES if isinstance(rule.before, Node)]
@@ -143,6 +143,11 @@ def test_patterns_are_applied(rule: Rule) -> None:
     rewrite = close if rule.group == CLOSED_FORM else simplify
     for shape in ((), (dim("n"),)):
         befores = [before for before, _ in sides(rule, "f64", shape)]
+        if rule.group == FINAL_FORM:
+            assert [finish((before,)) for before in befores] == [(after,) for _, after in sides(rule, "f64", shape)]
+            off = [Settings(frozenset((name,))) for name in (rule.name, rule.group, rule.kind, STABILIZE)]
+            assert all(finish((before,), one) == (before,) for before in befores for one in off)
+            continue
         assert any(rule in rules_applied(rewrite((before,))) for before in befores)
         off = Settings(frozenset((rule.name,)))
         assert not any(rule in rules_applied(rewrite((before,), settings=off)) for before in befores)

@@ -14,7 +14,7 @@ from exprc.check.model import Declaration, Model
 from exprc.check.report import counted
 from exprc.diagnostics import Diagnostic, KnownLimit, Label
 from exprc.driver.compilation import Compilation, Entry, fixed_sizes
-from exprc.driver.options import Options
+from exprc.driver.options import Options, rewrite_settings
 from exprc.driver.targets import targets_of
 from exprc.ir.node import Function, Node, toposort
 from exprc.ir.op import VIEW
@@ -35,8 +35,7 @@ from exprc.package.interface import (
     requirements_of,
 )
 from exprc.package.names import c_name, check_model_name, python_name, symbols
-from exprc.rewrite import Settings, expand_composites, simplify
-from exprc.rewrite.rule import STABILIZE
+from exprc.rewrite import finish, simplify
 from exprc.schedule import kernel
 from exprc.schedule.plan import beginning, make_plan
 
@@ -79,7 +78,7 @@ def make_plans(state: Compilation, interface: Interface) -> tuple[kernel.Plan, .
     assert model is not None
     lines = {node: span.line for node, span in model.origins.items()}
     for entry, callable_ in zip(state.entries, interface.callables):
-        value, *gradients = _final_forms((entry.value, *entry.gradients))
+        value, *gradients = finish((entry.value, *entry.gradients), rewrite_settings(state.options))
         outputs = [(callable_.results[0].name, value)]
         whole = part = None
         if callable_.gradient:
@@ -90,15 +89,6 @@ def make_plans(state: Compilation, interface: Interface) -> tuple[kernel.Plan, .
         if whole:
             plans.append(whole)
     return tuple(plans)
-
-
-def _final_forms(roots: tuple[Node, ...]) -> tuple[Node, ...]:
-    """The roots with composites written out, and what that brought simplified."""
-    expanded = expand_composites(roots)
-    if expanded == roots:
-        return roots
-    simplified = simplify(expanded, Settings(frozenset((STABILIZE,)))).roots  # or it would put them together again
-    return expand_composites(simplified)  # what has left the sums of composites stands beside them
 
 
 def _plan(

@@ -6,6 +6,6 @@ finite; `why` says what becomes of infinities) and `improving` (judged against t
 most the error before, everywhere; accuracy may cost half as much again).  None makes a number of NaN in the data.
 """
 
-from exprc.rewrite.engine import Applied, Rewritten, Settings, close, expand_composites, simplify
+from exprc.rewrite.engine import Applied, Rewritten, Settings, close, expand_composites, finish, simplify
 
-__all__ = ["Applied", "Rewritten", "Settings", "close", "expand_composites", "simplify"]
+__all__ = ["Applied", "Rewritten", "Settings", "close", "expand_composites", "finish", "simplify"]

@@ -16,8 +16,8 @@ from exprc.rewrite.emptiness import EMPTINESS
 from exprc.rewrite.fold import fold
 from exprc.rewrite.polynomial import COLLECT, collect
 from exprc.rewrite.regions import is_arithmetic
-from exprc.rewrite.rule import CLOSED_FORM, SIMPLIFY, STABILIZE, STRUCTURE, Rule
-from exprc.rewrite.rules import IDENTITIES, REFLECTIONS, STABLE_FORMS
+from exprc.rewrite.rule import CLOSED_FORM, FINAL_FORM, SIMPLIFY, STABILIZE, STRUCTURE, Rule
+from exprc.rewrite.rules import FINAL_FORMS, IDENTITIES, REFLECTIONS, STABLE_FORMS
 from exprc.rewrite.views import ELEMENTWISE_RULES, VIEWS
 
 NO_NODES: frozenset[Node] = frozenset()
@@ -75,7 +75,7 @@ class _Pass(NamedTuple):
 
 GROUPS = (SIMPLIFY, STABILIZE, STRUCTURE)
 ALL_RULES: tuple[Rule, ...] = (
-    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *EMPTINESS, *ELEMENTWISE_RULES, *REFLECTIONS, COLLECT,
+    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *EMPTINESS, *ELEMENTWISE_RULES, *FINAL_FORMS, *REFLECTIONS, COLLECT,
 )  # fmt: skip
 
 
@@ -96,6 +96,33 @@ def close(roots: Sequence[Node], names: frozenset[Node] = frozenset(), settings:
     table = _table((*GROUPS, CLOSED_FORM), settings)
     work = _Pass(table, _elementwise_rules(settings), names, reflections, frozen, {}, set())
     return _fixed_point(tuple(roots), work)
+
+
+def finish(roots: Sequence[Node], settings: Settings = Settings()) -> tuple[Node, ...]:
+    """What is compiled: composites written out, what that brought simplified, and forms that no reader is shown."""
+    expanded = expand_composites(roots)
+    final = () if STABILIZE in settings.without else (FINAL_FORM,)
+    if expanded == tuple(roots) and not (final and _may_have(expanded, FINAL_FORMS)):
+        return expanded
+    # Stable forms would put the composites together again.
+    table = _table((SIMPLIFY, STRUCTURE, *final), settings)
+    work = _Pass(table, _elementwise_rules(settings), NO_NODES, None, NO_NODES, {}, set())
+    return expand_composites(_fixed_point(expanded, work).roots)  # what has left the sums of composites stands beside
+
+
+def _may_have(roots: tuple[Node, ...], rules: tuple[Rule, ...]) -> bool:
+    """Whether one of the rules may fit a node, in bodies of loops too."""
+    pending = [roots]
+    by_root = {rule.root for rule in rules}
+    while pending:
+        for node in toposort(pending.pop()):
+            if node.kind == SCAN:
+                pending.append(node.attrs[0].results)
+            elif node.op in by_root:
+                arguments = tuple([argument.op for argument in node.args])
+                if any(rule.root is node.op and rule.may_fit(arguments) for rule in rules):
+                    return True
+    return False
 
 
 def expand_composites(roots: Sequence[Node]) -> tuple[Node, ...]:

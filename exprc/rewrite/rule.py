@@ -20,6 +20,7 @@ from exprc.rewrite.fold import fold
 
 EXACT, ROUNDING, IMPROVING = "exact", "rounding", "improving"
 SIMPLIFY, STABILIZE, STRUCTURE, CLOSED_FORM = "simplify", "stabilize", "structure", "closed form"
+FINAL_FORM = "final form"
 
 BROADCAST = TABLE["broadcast"]
 

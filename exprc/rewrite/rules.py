@@ -13,6 +13,7 @@ from exprc.ops.special import log1mexp, logaddexp
 from exprc.rewrite.rule import (
     CLOSED_FORM,
     EXACT,
+    FINAL_FORM,
     IMPROVING,
     ROUNDING,
     SIMPLIFY,
@@ -143,6 +144,14 @@ STABLE_FORMS = (
     rule("log_exp", STABILIZE, IMPROVING, log(exp(X)), X, "exp(x) overflows"),
     rule("sqrt_square", STABILIZE, IMPROVING, sqrt(power(X, 2.0)), abs_(X), "x^2 overflows and underflows"),
     rule("sqrt_product", STABILIZE, IMPROVING, sqrt(mul(X, X)), abs_(X), "x * x overflows and underflows"),
+)  # fmt: skip
+
+# What is compiled and not printed: a person writes s * (1 - s).
+FINAL_FORMS = (
+    rule("one_minus_sigmoid", FINAL_FORM, IMPROVING, sub(1.0, sigmoid(X)), sigmoid(neg(X)),
+         "1 - sigmoid(x) has few digits for large x"),
+    rule("sigmoid_minus_one", FINAL_FORM, IMPROVING, sub(sigmoid(X), 1.0), neg(sigmoid(neg(X))),
+         "sigmoid(x) - 1 has few digits for large x"),
 )  # fmt: skip
 
 # Atoms of the closed form: what a function of -x is in terms of the function of x.

@@ -28,7 +28,7 @@ from exprc.ir.node import Node
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, OPAQUE, REDUCE
 from exprc.lower import host_target, load_in_process
 from exprc.ops import constant
-from exprc.rewrite.engine import GROUPS
+from exprc.rewrite.engine import GROUPS, finish
 from exprc.rewrite.rule import CLOSED_FORM
 from exprc.schedule.kernel import Plan
 from exprc.source import Source
@@ -284,7 +284,7 @@ def _compare(
         for count in (RUNS, MORE_RUNS):
             try:
                 expected = reference(roots, arrays, dims, seed, count)
-                final = reference([entry.value, *entry.gradients], arrays, dims, seed + 100, count)
+                final = reference(list(finish((entry.value, *entry.gradients))), arrays, dims, seed + 100, count)
             except np.linalg.LinAlgError:
                 break
             except EvaluationFault as fault:
