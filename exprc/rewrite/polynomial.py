@@ -9,7 +9,8 @@ form is taken only where it costs less and every atom is still in it: what is no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import partial
 from typing import NamedTuple
 
 from exprc.ir.node import Node
@@ -21,6 +22,7 @@ from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
 from exprc.ops.table import broadcast_to
 from exprc.rewrite import terms
+from exprc.rewrite.digits import keeps_digits
 from exprc.rewrite.regions import are_carried, is_arithmetic, region_of, unspread
 from exprc.rewrite.rule import CLOSED_FORM, ROUNDING, Rule
 from exprc.rewrite.terms import Monomial, Polynomial
@@ -86,7 +88,7 @@ def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node 
     inside = frozenset(nodes)
     inputs = frozenset(unspread(a) for inner in nodes for a in inner.args if a not in inside)
     best, best_cost = None, _cost(node, inputs)
-    for multiply_out in (True, False):
+    for multiply_out in (False, True):
         atoms = Atoms([], {}, {}, {}, {}, set(), {}, set(), {})
         found = _without_roots(_expand(_Region(nodes, inputs, reflections, multiply_out, node.shape), atoms), atoms)
         for polynomial, over in _forms(found, atoms):
@@ -94,7 +96,9 @@ def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node 
                 continue
             candidate = broadcast_to(_build(polynomial, over, atoms, node), node.shape)
             cost = _cost(candidate, inputs)
-            if cost < best_cost:
+            if cost >= best_cost:
+                continue
+            if keeps_digits(node, candidate, inputs, partial(_number, reflections)):
                 best, best_cost = candidate, cost
     return best
 
@@ -121,8 +125,8 @@ def _expand(region: _Region, atoms: Atoms) -> Polynomial:
     done: dict[Node, Polynomial] = {}
     for node in region.nodes:
         arguments = [done[a] if a in done else _atom(unspread(a), region, atoms) for a in node.args]
-        if node.op is MUL and not region.multiply_out and all(len(argument) > 1 for argument in arguments):
-            arguments = [_factored(argument, atoms, a) for argument, a in zip(arguments, node.args)]
+        if node.op in (MUL, DIV) and not region.multiply_out:
+            arguments = [_factored(p, atoms, a) if len(p) > 1 else p for p, a in zip(arguments, node.args)]
         result = arguments[0] if node.op is BROADCAST else _combine(node, arguments, region.shape, atoms)
         if result is None:  # beyond the bounds: the node stays as it is
             number = atoms.number(unspread(node))
@@ -159,6 +163,21 @@ def _reflected(node: Node, region: _Region, atoms: Atoms) -> Polynomial | None:
             others = {unspread(a) for inner in nodes or () for a in inner.args if constant_value(a) is None}
             if nodes and others <= region.inputs:
                 return _expand(_Region(nodes, region.inputs, (), True, region.shape), atoms)
+    return None
+
+
+def _number(reflections: Sequence[Rule], node: Node, numbers: Mapping[Node, float]) -> float | None:
+    """What an atom is that is no number of its own: a size, the root of a constant, a function of -x."""
+    size = node if node.op is leaves.SIZE else node.args[0] if node.op is CAST else None
+    if size is not None and size.op is leaves.SIZE:
+        one: Size = size.attrs[0]
+        return float(one.evaluate({name: 2 + sum(map(ord, name)) % 7 for name in one.dims()}))
+    if _is_root_of_constant(node):
+        return math.sqrt(float(constant_value(node.args[0]) or 0))
+    for rule in reflections:
+        replaced = rule.apply(node) if node.op is rule.root else None
+        if replaced is not None and replaced.op is SUB and replaced.args[1] in numbers:
+            return float(constant_value(replaced.args[0]) or 0) - numbers[replaced.args[1]]
     return None
 
 
@@ -217,12 +236,12 @@ def _factored(polynomial: Polynomial, atoms: Atoms, node: Node) -> Polynomial:
     if len(polynomial) < 2:
         ((monomial, content),) = polynomial.items()
         return {terms.times(monomial, over): content}
-    common, content = terms.common_factor(polynomial), abs(terms.content(polynomial))
-    if polynomial[min(polynomial)] < 0:
-        content = -content
+    common, content = terms.common_factor(polynomial), terms.content(polynomial)
     rest = terms.divided(polynomial, common, content)
-    key = frozenset(rest.items())
-    if key not in atoms.known:
+    key, opposite = (frozenset(side.items()) for side in (rest, terms.negated(rest)))
+    if opposite in atoms.known:
+        key, content = opposite, -content
+    elif key not in atoms.known:
         is_itself = not over and rest == polynomial
         number = atoms.number(unspread(node) if is_itself else _build(rest, terms.ONE_TERM, atoms, node))
         atoms.known[key], atoms.sums[number], atoms.held[number] = number, rest, terms.atoms_of(rest)
@@ -280,6 +299,8 @@ def _build(polynomial: Polynomial, over: Monomial, atoms: Atoms, like: Node) -> 
     if not polynomial:
         return full(0, (), like.dtype)
     common, content = terms.common_factor(polynomial), terms.content(polynomial)
+    if sum(abs(coefficient) == abs(content) for coefficient in polynomial.values()) < 2 <= len(polynomial):
+        content = math.copysign(1, content)  # 400 * x - 2 * y is not written 2 * (200 * x - y)
     rest = terms.divided(polynomial, common, content)
     common = terms.times(common, over)
     if len(rest) == 1:
