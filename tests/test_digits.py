@@ -63,7 +63,7 @@ def leaf(name: str) -> Node:
 
 A, B, C, D = (leaf(name) for name in "abcd")
 DIFFERENCE, OTHER = ops.sub(A, B), ops.sub(C, D)
-# Where a and b, and c and d, are nearly equal: what has few digits when it is multiplied out, or summed in another order.
+# Where a and b, and c and d, are nearly equal: what has few digits multiplied out, or summed in another order.
 PRODUCTS = [
     ops.mul(DIFFERENCE, OTHER),
     ops.sub(ops.mul(DIFFERENCE, ops.div(C, A)), ops.mul(DIFFERENCE, ops.div(D, B))),

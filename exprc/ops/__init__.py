@@ -31,7 +31,6 @@ from exprc.ops.composites import (
 )
 from exprc.ops.contraction import contract, matmul
 from exprc.ops.derivatives import grad, jvp, named, stop_gradient, vjp
-from exprc.ops.emptiness import beside
 from exprc.ops.entries import entries
 from exprc.ops.functions import (
     cos,
@@ -65,7 +64,7 @@ from exprc.ops.leaves import (
     zeros,
 )
 from exprc.ops.linear_algebra import cholesky, solve_triangular
-from exprc.ops.reductions import all_, any_, max_, min_, prod, spread, sum_
+from exprc.ops.reductions import all_, any_, beside, max_, min_, prod, spread, sum_
 from exprc.ops.scan import make_function, scan
 from exprc.ops.special import (
     acos,

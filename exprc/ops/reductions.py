@@ -1,22 +1,25 @@
 """Reductions: axes combined into one entry.
 
 Of no entries they give their neutral element; that the language refuses `max` and `min` of nothing is the checker's
-work.
+work.  The sum of nothing is 0, whatever its terms would have been multiplied or divided by: a factor may leave a sum
+only as one that stands `beside` it, without effect where the sum is one of nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
 from exprc.ir import reach
 from exprc.ir.node import Node, make
-from exprc.ir.op import REDUCE, Op, TypeRuleError
-from exprc.ir.sizes import ONE, product
+from exprc.ir.op import COMPOSITE, REDUCE, Op, TypeRuleError
+from exprc.ir.sizes import ONE, Size, product
 from exprc.ir.types import BOOL, FLOATS, I64, Type
 from exprc.ops.arithmetic import div, mul
-from exprc.ops.compare import eq, ne, or_, where
+from exprc.ops.compare import and_, eq, gt, ne, or_, where
+from exprc.ops.leaves import constant_value, size
 from exprc.ops.scan import exclusive_products
 from exprc.ops.table import (
     AXIS,
@@ -31,6 +34,7 @@ from exprc.ops.table import (
     constant_like,
     expect_axes,
     expect_count,
+    expect_float,
     normal_axes,
     register,
 )
@@ -126,6 +130,70 @@ def _extreme_tangent(node: Node, tangents: tuple[Node | None, ...]) -> Node | No
     return div(chosen, as_dtype(sum_(ties, axes), node.dtype))
 
 
+# ---- what stands beside a sum
+
+
+def beside(x: Node, extents: Iterable[Size], otherwise: Number = 1) -> Node:
+    """The value where all extents of a sum have entries, else 1 (or 0).
+
+    The value itself where an extent cannot be 0, or the value has no entries either, or is a finite number.
+    """
+    counts = frozenset(extents)
+    if x.op is BESIDE and x.attrs[1] == otherwise:
+        counts, x = counts.union(x.attrs[0]), x.args[0]
+    elif x.op is BESIDE and counts.issuperset(x.attrs[0]):
+        x = x.args[0]  # where one of the two differs from the value, this one decides
+    wanted = factors_of(counts) - factors_of(x.shape)
+    value = constant_value(x)
+    if not wanted or value == otherwise or (otherwise == 1 and value is not None and abs(value) < math.inf):
+        return x
+    return make(BESIDE, (x,), (tuple(sorted(wanted, key=str)), otherwise))
+
+
+def factors_of(extents: Iterable[Size]) -> frozenset[Size]:
+    """The sizes of which one is 0 where one of the extents is; none for an extent that cannot be 0."""
+    found: set[Size] = set()
+    for extent in extents:
+        if len(extent.terms) == 1:
+            ((powers, _),) = extent.terms
+            found.update(Size(((((factor, 1),), 1),)) for factor, _ in powers)
+        elif not _is_positive(extent):
+            found.add(extent)
+    return frozenset(found)
+
+
+def _is_positive(extent: Size) -> bool:
+    """Whether a size is seen to be at least 1: a positive number and multiples of dims."""
+    positive = all(count > 0 and all(isinstance(factor, str) for factor, _ in powers) for powers, count in extent.terms)
+    return positive and any(not powers for powers, _ in extent.terms)
+
+
+def _beside_rule(types: tuple[Type, ...], attrs: tuple[Any, ...]) -> Type:
+    expect_count("beside", types, 1)
+    counts, otherwise = attrs
+    if otherwise or types[0].dtype != BOOL:  # where a derivative is reached goes the way of the derivative
+        expect_float("beside", types[0])
+    if not counts or otherwise not in (0, 1):
+        raise TypeRuleError("beside needs sizes, and 0 or 1")
+    return types[0]
+
+
+def _beside_expand(node: Node) -> Node:
+    (x,), (counts, otherwise) = node.args, node.attrs
+    return where(reduce(and_, [gt(size(count), 0) for count in counts]), x, constant_like(x, otherwise))
+
+
+def _beside_tangent(node: Node, tangents: tuple[Node | None, ...]) -> Node | None:
+    (tangent,), (counts, _) = tangents, node.attrs
+    return None if tangent is None else beside(tangent, counts, 0)
+
+
+def _beside_transpose(node: Node, cotangent: Node, index: int) -> Node:
+    counts, otherwise = node.attrs
+    assert not otherwise, "1 in place of a value is not linear"
+    return beside(cotangent, counts, 0)
+
+
 # ---- entries
 
 
@@ -204,4 +272,11 @@ ALL = register(
     Op("all", REDUCE, "whether all entries are true", _rule("all", *_LOGICAL), signature=REDUCTION, build=all_,
        numpy=_meaning("all"), combine="and", identity=lambda dtype: True, no_gradient="the result is true or false",
        latex=r"\forall #1", example="input x : f64[3]; output r = all(x > 0)")
+)  # fmt: skip
+BESIDE = register(
+    Op("beside", COMPOSITE, "a factor that has left a sum: 1 where the sum is one of nothing", _beside_rule,
+       expand=_beside_expand, jvp=_beside_tangent, transpose=_beside_transpose, laws=frozenset(("unwritten",)),
+       latex="#1", cost=0,
+       example="dim n; input x : f64[n]; param c : f64; loss E = sum(c * x)",
+       reach=reach.of_first)
 )  # fmt: skip

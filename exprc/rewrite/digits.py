@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from exprc.ir.node import Node
 from exprc.ops import TABLE, leaves
-from exprc.ops.emptiness import BESIDE
 from exprc.ops.leaves import constant_value
+from exprc.ops.reductions import BESIDE
 
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
 TRANSPARENT = frozenset((TABLE["broadcast"], TABLE["cast"], BESIDE))

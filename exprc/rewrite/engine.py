@@ -12,7 +12,6 @@ from exprc.ir.node import Function, Node, make, rebuild, toposort
 from exprc.ir.op import COMPOSITE, ELEMENTWISE, SCAN, Op
 from exprc.rewrite.axes import AXES
 from exprc.rewrite.compositions import COMPOSITIONS
-from exprc.rewrite.emptiness import EMPTINESS
 from exprc.rewrite.fold import fold
 from exprc.rewrite.polynomial import COLLECT, collect
 from exprc.rewrite.regions import is_arithmetic
@@ -75,7 +74,7 @@ class _Pass(NamedTuple):
 
 GROUPS = (SIMPLIFY, STABILIZE, STRUCTURE)
 ALL_RULES: tuple[Rule, ...] = (
-    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *EMPTINESS, *ELEMENTWISE_RULES, *FINAL_FORMS,
+    *IDENTITIES, *STABLE_FORMS, *COMPOSITIONS, *VIEWS, *AXES, *ELEMENTWISE_RULES, *FINAL_FORMS,
     *REFLECTIONS, COLLECT,
 )  # fmt: skip
 

@@ -17,12 +17,11 @@ from exprc.ir.node import Node
 from exprc.ir.sizes import Size, product
 from exprc.ops import TABLE, leaves
 from exprc.ops.arithmetic import add, cast, div, mul, neg, sub
-from exprc.ops.emptiness import BESIDE, beside, factors_of
 from exprc.ops.functions import power
 from exprc.ops.leaves import constant_value, full
+from exprc.ops.reductions import BESIDE, beside, factors_of
 from exprc.ops.table import broadcast_to
 from exprc.rewrite import terms
-from exprc.rewrite.digits import keeps_digits
 from exprc.rewrite.regions import are_carried, is_arithmetic, region_of, unspread
 from exprc.rewrite.rule import CLOSED_FORM, ROUNDING, Rule
 from exprc.rewrite.terms import Monomial, Polynomial
@@ -98,9 +97,29 @@ def collect(node: Node, opaque: Set[Node], reflections: Sequence[Rule]) -> Node 
             cost = _cost(candidate, inputs)
             if cost >= best_cost:
                 continue
-            if keeps_digits(node, candidate, inputs, partial(_number, reflections)):
+            if _keeps_digits(node, candidate, inputs, reflections):
                 best, best_cost = candidate, cost
     return best
+
+
+def _keeps_digits(before: Node, after: Node, inputs: Set[Node], reflections: Sequence[Rule]) -> bool:
+    """Whether the sums of another form are those that were there, or of atoms only, or lose no digits."""
+    known = set(_region_nodes(before, inputs))
+    for node in _region_nodes(after, inputs):
+        if node.op in (ADD, SUB) and node not in known and not all(unspread(a) in inputs for a in node.args):
+            from exprc.rewrite.digits import keeps_digits
+
+            return keeps_digits(before, after, inputs, partial(_number, reflections))
+    return True
+
+
+def _region_nodes(root: Node, inputs: Set[Node]) -> list[Node]:
+    found, seen = [root], {root}
+    for node in found:
+        arguments = [] if node in inputs else [argument for argument in node.args if argument not in seen]
+        seen.update(arguments)
+        found += arguments
+    return found
 
 
 COLLECT = Rule(

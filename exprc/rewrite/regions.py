@@ -10,8 +10,8 @@ from collections.abc import Set
 from exprc.ir.node import Node
 from exprc.ir.op import ELEMENTWISE
 from exprc.ops import TABLE
-from exprc.ops.emptiness import BESIDE
 from exprc.ops.leaves import constant_value
+from exprc.ops.reductions import BESIDE
 from exprc.rewrite import terms
 
 MOST_REGION = 60
