@@ -3,73 +3,27 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import mpmath as mp
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+
+import exact
+from exact import CASES, NUMPY
 
 from exprc.scalar import math as functions
 from exprc.scalar.accuracy import MAX_ULP
 from exprc.scalar.program import INSTRUCTIONS, Builder, evaluate, verify
 
 Array = np.ndarray[Any, Any]
-NUMPY = {"f64": np.float64, "f32": np.float32}
 DTYPES = ("f64", "f32")
-PRECISION = 160
-HUGE_PRECISION = 1300  # bits enough to reduce any f64 modulo pi/2, and for 1 - exp(-745)
-
-
-class Case(NamedTuple):
-    """The exact function, intervals on which it is interesting, and points next to which it changes its method."""
-
-    exact: Callable[..., Any]
-    ranges: tuple[tuple[float, float], ...]
-    breaks: tuple[float, ...] = ()
-    precision: int = PRECISION
-
-
-def sigmoid(x: Any) -> Any:
-    return 1 / (1 + mp.exp(-x))
-
-
-def erfc(x: Any) -> Any:
-    return mp.erfc(x) if abs(x) < 40 else mp.mpf(0 if x > 0 else 2)
-
-
-LOGARITHM = ((0.5, 2.0), (0.9, 1.1), (0.0, 10.0))
-EXPONENT = ((-1.0, 1.0), (-20.0, 20.0), (-750.0, 720.0), (-105.0, 90.0))
-TURNS = tuple(k * math.pi / 4 for k in (*range(-12, 13), 1e3, 1e5 + 1, 12345678.0))
-CASES: dict[str, Case] = {
-    "exp": Case(mp.exp, EXPONENT, (709.782712893384, -745.1332191019412, 88.72284, -103.97208, -708.396, -87.33655)),
-    "exp2": Case(lambda x: mp.power(2, x), EXPONENT, (1024.0, -1074.0, -1075.0, 128.0, -149.0, -150.0, 0.5)),
-    "expm1": Case(mp.expm1, EXPONENT, (709.782712893384, 88.72284, 0.4, -0.29, 37.0, -37.0, -40.0, 17.0, 1e-18)),
-    "log": Case(mp.log, LOGARITHM, (1.0, 0.75, 1.5, 2.0**-1022, 2.0**-126)),
-    "log2": Case(lambda x: mp.log(x, 2), LOGARITHM, (1.0, 0.75, 1.5, 2.0**-1022, 2.0**-126)),
-    "log10": Case(mp.log10, LOGARITHM, (1.0, 0.75, 1.5, 2.0**-1022, 2.0**-126, 1000.0)),
-    "log1p": Case(mp.log1p, ((-1.0, 1.0), (-0.3, 0.6), (0.0, 1e6)), (-1.0, -0.25, 0.5, 2.0**53, 1.7e308, 3.4e38)),
-    "log1mexp": Case(
-        lambda x: mp.log(-mp.expm1(x)), ((-2.0, 0.0), (-50.0, 0.0)), (-0.6875, -0.6931, -745.0, -104.0), HUGE_PRECISION
-    ),
-    "sigmoid": Case(sigmoid, EXPONENT, (-709.0, -745.2, -87.4, -104.0, 36.8, 16.7)),
-    "softplus": Case(lambda x: mp.log1p(mp.exp(x)), EXPONENT, (-0.6931, 0.6931, -37.0, 37.0, -745.2, -104.0)),
-    "tanh": Case(mp.tanh, ((-1.0, 1.0), (-10.0, 10.0), (-25.0, 25.0)), (19.06, 18.7, 18.4, 9.01, 8.7)),
-    "sinh": Case(mp.sinh, ((-1.0, 1.0), (-720.0, 720.0), (-91.0, 91.0)), (710.4758, 89.41598, 1e-18)),
-    "cosh": Case(mp.cosh, ((-1.0, 1.0), (-720.0, 720.0), (-91.0, 91.0)), (710.4758, 89.41598)),
-    "sin": Case(mp.sin, ((-1.0, 1.0), (-20.0, 20.0), (-1e6, 1e6)), TURNS, HUGE_PRECISION),
-    "cos": Case(mp.cos, ((-1.0, 1.0), (-20.0, 20.0), (-1e6, 1e6)), TURNS, HUGE_PRECISION),
-    "tan": Case(mp.tan, ((-1.0, 1.0), (-20.0, 20.0), (-1e6, 1e6)), TURNS, HUGE_PRECISION),
-    "asin": Case(lambda x: mp.asin(x) if abs(x) <= 1 else mp.nan, ((-1.0, 1.0), (0.9, 1.0)), (0.5, -0.5, 1.0, -1.0)),
-    "acos": Case(lambda x: mp.acos(x) if abs(x) <= 1 else mp.nan, ((-1.0, 1.0), (0.9, 1.0)), (0.5, -0.5, 1.0, -1.0)),
-    "atan": Case(mp.atan, ((-1.0, 1.0), (-10.0, 10.0)), (0.5, 2.0, -0.5, -2.0, 1.0)),
-    "erf": Case(mp.erf, ((-1.2, 1.2), (-6.0, 6.0)), (1.0, -1.0, 5.92, 6.0, 3.83)),
-    "erfc": Case(erfc, ((-3.0, 3.0), (0.0, 28.0), (0.0, 10.5)), (26.543, 27.23, 9.19, 10.05, 28.0)),
-    "sqrt": Case(lambda x: mp.sqrt(x) if x >= 0 else mp.nan, ((0.0, 10.0),)),
-    "rsqrt": Case(lambda x: 1 / mp.sqrt(x) if x > 0 else mp.nan, ((0.0, 10.0),)),
-}
-POSITIVE = ("log", "log2", "log10", "rsqrt")
+OF_ONE = [name for name, case in CASES.items() if case.arguments == 1]
 
 
 def run(name: str, *arrays: Array) -> Array:
@@ -78,43 +32,6 @@ def run(name: str, *arrays: Array) -> Array:
     dtype = {"float64": "f64", "float32": "f32"}[str(arrays[0].dtype)]
     result = getattr(functions, name)(b, *[b.input(index, dtype) for index in range(len(arrays))])
     return evaluate(b, [result], dict(enumerate(arrays)))[0]
-
-
-@cache
-def points(name: str, dtype: str) -> Array:
-    """About 2000 points: all exponents, the interesting intervals, and the neighbours of the breaks."""
-    case = CASES[name]
-    draw = np.random.default_rng(len(name))
-    least, most = (-1074, 1024) if dtype == "f64" else (-149, 128)
-    spread = np.ldexp(draw.uniform(1, 2, 500), draw.integers(least, most, 500)) * draw.choice([-1, 1], 500)
-    uniform = [draw.uniform(low, high, 400) for low, high in case.ranges]
-    with np.errstate(over="ignore"):
-        close = np.array([*case.breaks, *(-x for x in case.breaks)]).astype(NUMPY[dtype])
-        values = np.concatenate([spread, *uniform]).astype(NUMPY[dtype])
-    beside = [np.nextafter(close, NUMPY[dtype](limit)) for limit in (-np.inf, np.inf)]
-    values = np.concatenate([values, close, *beside])
-    values = np.abs(values) if name in POSITIVE else values
-    if name == "log1mexp":
-        values = -np.abs(values)
-    if name == "log1p":
-        values = values[values > -1]
-    return values[np.isfinite(values) & ((values != 0) | (name not in POSITIVE))]
-
-
-def errors(found: Array, exact: list[Any], scale: list[Any] | None = None) -> Array:
-    """The error of each result in units in the last place of the exact value, or of `scale`."""
-    dtype = found.dtype.type
-    result = []
-    for index, (value, wanted) in enumerate(zip(found.tolist(), exact, strict=True)):
-        with np.errstate(over="ignore"):
-            nearest = dtype(float(wanted))
-            size = abs(nearest if scale is None else dtype(float(scale[index])))
-        if math.isnan(value) or not np.isfinite(nearest) or not math.isfinite(value):
-            same = value == nearest or (math.isnan(value) and np.isnan(nearest))
-            result.append(0.0 if same else math.inf)
-        else:
-            result.append(float(abs(mp.mpf(value) - wanted) / mp.mpf(float(np.spacing(size)))))
-    return np.array(result)
 
 
 def bound(name: str, dtype: str) -> float:
@@ -128,46 +45,51 @@ def assert_within(name: str, dtype: str, error: Array, *arguments: Array) -> Non
 
 
 def test_every_function_has_a_stated_bound() -> None:
-    exact = {"absolute", "sign", "relu", "minimum", "maximum", "to_integer", "floor_divide", "modulo", "integer_power"}
-    assert set(MAX_ULP) == set(functions.__all__) - exact
-    assert set(MAX_ULP) == set(CASES) | {"pow", "atan2", "logaddexp"}
+    plain = {
+        "polygamma",
+        "absolute",
+        "sign",
+        "relu",
+        "minimum",
+        "maximum",
+        "to_integer",
+        "floor_divide",
+        "modulo",
+        "integer_power",
+    }
+    assert set(MAX_ULP) == set(functions.__all__) - plain == set(CASES)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", CASES)
 def test_error_bound(name: str, dtype: str) -> None:
-    values = points(name, dtype)
-    with mp.workprec(CASES[name].precision):
-        exact = [CASES[name].exact(mp.mpf(float(value))) for value in values]
-        error = errors(run(name, values), exact)
-    assert_within(name, dtype, error, values)
+    arguments = exact.points(name, dtype, 2000)
+    assert_within(name, dtype, exact.errors(name, arguments, run(name, *arguments)), *arguments)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", OF_ONE)
 def test_f32_agrees_with_f64(name: str) -> None:
     draw = np.random.default_rng(1)
     values = np.concatenate([draw.uniform(low, high, 4000) for low, high in CASES[name].ranges]).astype(np.float32)
     values = np.concatenate([values, draw.integers(0, 2**32, 8000, dtype=np.uint32).view(np.float32)])
     values = values[np.isfinite(values)]
-    found, exact = run(name, values), run(name, values.astype(np.float64))
-    with np.errstate(all="ignore"):
-        nearest = exact.astype(np.float32)
-        error = np.abs(found - exact) / np.spacing(np.abs(nearest))
-    error[(found == nearest) | (np.isnan(found) & np.isnan(exact))] = 0
-    worst = int(np.nanargmax(error))
-    assert error[worst] <= bound(name, "f32") + 1e-3, (values[worst], found[worst], exact[worst])
-    np.testing.assert_array_equal(np.isnan(found), np.isnan(exact))
+    found, wanted = run(name, values), run(name, values.astype(np.float64))
+    scale = CASES[name].scale
+    scales = np.array([scale(value) if scale else 0.0 for value in values.tolist()])
+    error = exact.counted(np.float32, found, wanted, np.zeros(len(found)), scales)
+    worst = int(np.argmax(error))
+    assert error[worst] <= bound(name, "f32") + 1e-3, (values[worst], found[worst], wanted[worst])
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_angles_next_to_multiples_of_a_quarter_turn(name: str) -> None:
     """Convergents of 2^e / (pi/2): the f64 numbers closest to such multiples, of all exponents."""
     values = [6381956970095103.0 * 2.0**797]
-    with mp.workprec(HUGE_PRECISION):
+    with mp.workprec(exact.MOST_PRECISION):
         for exponent in range(0, 970, 23):
             values.extend(m * 2.0**exponent for m in convergent_denominators(mp.mpf(2) ** exponent * 2 / mp.pi))
-        array = np.array(values)
-        error = errors(run(name, array), [CASES[name].exact(mp.mpf(value)) for value in values])
+    array = np.array(values)
+    error = exact.errors(name, (array,), run(name, array))
     assert error.max() <= 12, array[np.argmax(error)]
     assert np.mean(error <= bound(name, "f64")) > 0.9
 
@@ -207,6 +129,9 @@ EDGES: dict[str, list[tuple[float, float]]] = {
     "atan": [(0.0, 0.0), (-0.0, -0.0)],
     "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (7.0, 1.0)],
     "erfc": [(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (30.0, 0.0), (-30.0, 2.0)],
+    "lgamma": [(0.0, INF), (-0.0, INF), (1.0, 0.0), (2.0, 0.0), (INF, INF), (-INF, INF), (-1.0, INF), (-30.0, INF)],
+    "digamma": [(0.0, -INF), (-0.0, INF), (INF, INF), (-INF, NAN), (-1.0, NAN), (-30.0, NAN)],
+    "trigamma": [(0.0, INF), (-0.0, INF), (INF, 0.0), (-1.0, INF), (-30.0, INF), (-INF, NAN)],
     "sqrt": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, NAN)],
     "rsqrt": [(0.0, INF), (INF, 0.0), (4.0, 0.5), (-1.0, NAN)],
     "sign": [(0.0, 0.0), (-0.0, 0.0), (3.0, 1.0), (-1e-40, -1.0), (INF, 1.0)],
@@ -255,21 +180,6 @@ def test_corners_of_functions_of_two(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_pow(dtype: str) -> None:
-    draw = np.random.default_rng(2)
-    most = 1020 if dtype == "f64" else 126
-    base = np.concatenate(
-        [np.ldexp(1.0, 0) * 2.0 ** draw.uniform(-most, most, 500), 1 + 2.0 ** draw.uniform(-20, -1, 500)]
-    )
-    base = base.astype(NUMPY[dtype])
-    exponent = (draw.uniform(-most - 50, most, 1000) / np.log2(base.astype(float))).astype(NUMPY[dtype])
-    exponent[::3] = draw.uniform(-4, 4, 334)
-    with mp.workprec(PRECISION):
-        exact = [mp.power(mp.mpf(float(x)), mp.mpf(float(y))) for x, y in zip(base, exponent, strict=True)]
-        assert_within("pow", dtype, errors(run("pow", base, exponent), exact), base, exponent)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 5, 7, 12, 31, -1, -2, -3, 0.5, -0.5, 1.5])
 def test_pow_of_a_constant(exponent: float, dtype: str) -> None:
     draw = np.random.default_rng(3)
@@ -279,13 +189,39 @@ def test_pow_of_a_constant(exponent: float, dtype: str) -> None:
     b = Builder()
     x = b.input(0, dtype)
     result = functions.pow(b, x, b.const(dtype, exponent))
-    with mp.workprec(PRECISION):
-        found = np.broadcast_to(evaluate(b, [result], {0: values})[0], values.shape)
-        error = errors(found, [mp.power(mp.mpf(float(v)), exponent) for v in values])
+    found = np.broadcast_to(evaluate(b, [result], {0: values})[0], values.shape)
+    error = exact.errors("pow", (values, np.full_like(values, exponent)), found)
     assert error.max() <= 2.0, values[np.argmax(error)]
     found = evaluate(b, [result], {0: corners})[0]
     wanted = run("pow", corners, np.full_like(corners, exponent))
     np.testing.assert_array_equal(np.broadcast_to(found, wanted.shape), wanted)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", [1, 2, 3, 6, 13, 20])
+def test_polygamma(order: int, dtype: str) -> None:
+    draw = np.random.default_rng(order)
+    values = np.concatenate([draw.uniform(-0.5, 4, 60), draw.uniform(4, 60, 60), 10 ** draw.uniform(-2, 2, 30)])
+    values = np.concatenate([values, draw.uniform(-6, -0.5, 60)]).astype(NUMPY[dtype])
+    b = Builder()
+    (found,) = evaluate(b, [functions.polygamma(b, b.input(0, dtype), order)], {0: values})
+    with mp.workprec(300):
+        wanted = [float(shifted_polygamma(order, mp.mpf(value))) for value in values.tolist()]
+    with np.errstate(over="ignore"):
+        error = np.abs(found - wanted) / np.spacing(np.abs(np.array(wanted).astype(NUMPY[dtype])))
+    inside = np.isfinite(found)
+    right, left = inside & (values > -0.5), inside & (values < -0.5)
+    assert error[right].max() <= 2.0, values[right][np.argmax(error[right])]
+    # Left of it the terms of even orders have different signs: the error is small against the larger one.
+    steep = np.abs(np.array(wanted)) > 2 * math.factorial(order) if order % 2 == 0 else np.full(len(values), True)
+    assert np.max(error[left & steep], initial=0.0) <= 4 + 4 * order
+
+
+def shifted_polygamma(order: int, x: Any) -> Any:
+    """By its recurrence from the right of zero."""
+    steps = max(0, int(mp.ceil(-x)) + 1)
+    ahead = mp.psi(order, x + steps)
+    return ahead - sum((-1) ** order * mp.factorial(order) / (x + step) ** (order + 1) for step in range(steps))
 
 
 def test_integer_power_wraps() -> None:
@@ -293,22 +229,6 @@ def test_integer_power_wraps() -> None:
     values = np.array([3, -7, 2**40 + 1])
     (found,) = evaluate(b, [functions.integer_power(b, b.input(0, "i64"), 5)], {0: values})
     np.testing.assert_array_equal(found, values**5)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_atan2_and_logaddexp(dtype: str) -> None:
-    draw = np.random.default_rng(4)
-    size = 300 if dtype == "f64" else 37
-    y, x = np.concatenate([draw.uniform(-9, 9, (2, 600)), 10.0 ** draw.uniform(-size, size, (2, 200))], axis=1).astype(
-        NUMPY[dtype]
-    )
-    with mp.workprec(PRECISION):
-        pairs = [(mp.mpf(float(a)), mp.mpf(float(c))) for a, c in zip(y, x, strict=True)]
-        assert_within("atan2", dtype, errors(run("atan2", y, x), [mp.atan2(*pair) for pair in pairs]), y, x)
-        y, x = y[:600], x[:600]
-        exact = [mp.log(mp.exp(a) + mp.exp(c)) for a, c in pairs[:600]]
-        scale = [max(abs(a), abs(c), abs(e)) for (a, c), e in zip(pairs[:600], exact, strict=True)]
-        assert_within("logaddexp", dtype, errors(run("logaddexp", y, x), exact, scale), y, x)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -366,7 +286,7 @@ def test_relatives_share_their_parts() -> None:
     alone = instruction_count("f64", "softplus")
     both = instruction_count("f64", "softplus", "sigmoid", negated=True)
     assert both <= alone + 60  # one exponential; each sigmoid one division
-    assert instruction_count("f64", "sin", "cos") <= instruction_count("f64", "sin") + 8
+    assert instruction_count("f64", "sin", "cos") <= instruction_count("f64", "sin") + 24
     assert instruction_count("f64", "cos", negated=True) == instruction_count("f64", "cos") + 0
 
 
@@ -374,9 +294,8 @@ def test_only_the_instruction_set_is_used() -> None:
     b = Builder()
     for dtype in DTYPES:
         x = b.input(dtype, dtype)
-        for name in CASES:
-            getattr(functions, name)(b, x)
-        functions.pow(b, x, b.mul(x, x))
+        for name, case in CASES.items():
+            getattr(functions, name)(b, x, *[b.mul(x, x)] * (case.arguments - 1))
     assert {instruction.op for instruction in b.instructions} <= set(INSTRUCTIONS)
     # Conversions between floats and integers do not vectorise on every machine.
     kinds = [(op, dtype, b.dtype(args[0])) for op, args, dtype, _ in b.instructions if op == "convert"]

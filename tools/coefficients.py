@@ -1,6 +1,6 @@
-"""Writes exprc/scalar/coefficients.py: the polynomials of the vector math, fitted with mpmath.
+"""Writes exprc/scalar/coefficients.py and gamma_coefficients.py: the polynomials of the vector math, by mpmath.
 
-`python tools/coefficients.py` takes a few seconds and always writes the same file.  Each polynomial is a weighted
+`python tools/coefficients.py` takes a few seconds and always writes the same files.  Each polynomial is a weighted
 least-squares fit on Chebyshev points, close to the minimax one; coefficients are rounded to the format one after
 another from the lowest, and those not yet rounded are fitted again, so that they make up for the rounding.
 """
@@ -17,7 +17,7 @@ import mpmath as mp
 mp.mp.dps = 60
 Real = Any
 BITS = {"f64": 53, "f32": 24}
-TARGET = Path(__file__).parent.parent / "exprc" / "scalar" / "coefficients.py"
+FOLDER = Path(__file__).parent.parent / "exprc" / "scalar"
 
 
 class Fit(NamedTuple):
@@ -44,6 +44,21 @@ def quiet(function: Callable[[Real], Real]) -> Callable[[Real], Real]:
 
 EXP_LOW, EXP_HIGH = mp.mpf("-0.4155") * mp.log(2), mp.mpf("0.5855") * mp.log(2)
 QUARTER_TURN = mp.pi / 4 * mp.mpf("1.02")
+
+with mp.workdps(140):
+    DIGAMMA_ZERO = mp.findroot(mp.digamma, mp.mpf("1.4616321449683623"), tol=mp.mpf(10) ** -120)
+
+
+def stirling(x: Real) -> Real:
+    """x times what Stirling's formula for lgamma(x) lacks."""
+    return x * (mp.loggamma(x) - (x - mp.mpf(1) / 2) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+
+
+def regular_digamma(v: Real) -> Real:
+    """digamma about 7/4 without its zero and the pole at zero."""
+    y = mp.mpf("1.75") + v
+    return y * mp.digamma(y) / (y - DIGAMMA_ZERO)
+
 
 FITS = [
     Fit(
@@ -101,6 +116,24 @@ FITS = [
         {"f64": 6, "f32": 3},
     ),
     Fit(
+        "EVEN",
+        "(cos(r) - 1) / r^2 in z = r^2, as many terms as ODD",
+        quiet(lambda z: (mp.cos(mp.sqrt(z)) - 1) / z),
+        mp.mpf(0),
+        QUARTER_TURN**2,
+        lambda z: z,
+        {"f64": 7, "f32": 4},
+    ),
+    Fit(
+        "ODD",
+        "(sin(r) - r) / r^3 in z = r^2",
+        quiet(lambda z: (mp.sin(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
+        mp.mpf(0),
+        QUARTER_TURN**2,
+        lambda z: z,
+        {"f64": 7, "f32": 4},
+    ),
+    Fit(
         "ATAN",
         "(atan(w) - w) / w^3 in z = w^2, for |w| <= 1/2",
         quiet(lambda z: (mp.atan(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3),
@@ -134,16 +167,55 @@ FITS = [
         mp.mpf(0),
         mp.mpf(5),
         lambda u: mp.erfc(1 + u),
-        {"f64": 18, "f32": 8},
+        {"f64": 19, "f32": 9},
     ),
     Fit(
         "ERFC",
-        "(a + 4) exp(a^2) erfc(a) in u = 1 - 8 / (a + 4), for 0 <= a <= 28",
-        quiet(lambda u: (lambda a: (a + 4) * mp.exp(a * a) * mp.erfc(a))(8 / (1 - u) - 4)),
+        "((1 + 2 a) exp(a^2) erfc(a) - 1) / w in 2 w - 1 with w = a / (a + 4), for 0 <= a <= 28",
+        quiet(lambda u: (lambda a: ((1 + 2 * a) * mp.exp(a * a) * mp.erfc(a) - 1) * (a + 4) / a)(8 / (1 - u) - 4)),
         mp.mpf(-1),
         mp.mpf("0.75"),
-        lambda u: (lambda a: 1 / ((a + 4) * mp.exp(a * a) * mp.erfc(a)))(8 / (1 - u) - 4),
-        {"f64": 25, "f32": 12},
+        lambda u: (1 + u) / 2,
+        {"f64": 24, "f32": 12},
+    ),
+]
+
+GAMMA_FITS = [
+    Fit(
+        "LGAMMA_NEAR",
+        "(lgamma(2 + e) - (1 - gamma) e) / e^2 with Euler's gamma, for -3/5 <= e <= 1/2",
+        quiet(lambda e: (mp.loggamma(2 + e) - (1 - mp.euler) * e) / e**2),
+        mp.mpf("-0.6"),
+        mp.mpf("0.5"),
+        lambda e: 4 * e,
+        {"f64": 20, "f32": 9},
+    ),
+    Fit(
+        "LGAMMA_FAR",
+        "x (lgamma(x) - (x - 1/2) log(x) + x - log(2 pi)/2) in z = 1 / x^2, for x >= 5/2",
+        quiet(lambda z: stirling(1 / mp.sqrt(z))),
+        mp.mpf("1e-4"),
+        mp.mpf("0.16"),
+        lambda z: mp.sqrt(z) / mp.loggamma(1 / mp.sqrt(z)),
+        {"f64": 12, "f32": 4},
+    ),
+    Fit(
+        "DIGAMMA_NEAR",
+        "(R(v) - R(0)) / v, where R is y digamma(y) / (y - r) in v = y - 7/4, and digamma(r) = 0, for 1 <= y <= 5/2",
+        quiet(lambda v: (regular_digamma(v) - regular_digamma(mp.mpf(0))) / v),
+        mp.mpf("-0.75"),
+        mp.mpf("0.75"),
+        lambda v: v,
+        {"f64": 20, "f32": 9},
+    ),
+    Fit(
+        "DIGAMMA_FAR",
+        "x^2 (log(x) - 1 / (2 x) - digamma(x)) in z = 1 / x^2, for x >= 5/2",
+        quiet(lambda z: (lambda x: x**2 * (mp.log(x) - 1 / (2 * x) - mp.digamma(x)))(1 / mp.sqrt(z))),
+        mp.mpf("1e-4"),
+        mp.mpf("0.16"),
+        lambda z: z / mp.digamma(1 / mp.sqrt(z)),
+        {"f64": 13, "f32": 4},
     ),
 ]
 
@@ -189,7 +261,7 @@ def rounded(value: Real, bits: int) -> Real:
 
 
 # How 1 / (2 pi) is cut for the reduction of large angles, see exprc/scalar/large_angle.py.
-FIRST_EXPONENT, WINDOW_BITS, WINDOWS, WORDS, SCALE = 47, 98, 10, 5, 300
+FIRST_EXPONENT, WINDOW_BITS, WINDOWS, WORDS, SCALE = 26, 98, 11, 5, 300
 PART_BITS, PARTS = 29, 7
 
 
@@ -235,26 +307,33 @@ from __future__ import annotations
 '''
 
 
-def main() -> None:
-    """Fits everything and writes the module; prints the error of each fit."""
+def module(fits: list[Fit]) -> str:
+    """The text of a module; prints the error of each fit."""
     text = HEADER
-    for entry in FITS:
+    for entry in fits:
         text += f"# {entry.meaning}\n{entry.name} = {{\n"
         for dtype in entry.terms:
             coefficients = fit(entry, dtype)
             bits = mp.nstr(mp.log(worst(entry, coefficients), 2), 5)
-            sys.stdout.write(f"{entry.name:8} {dtype} {len(coefficients):3} terms, error {bits} bits\n")
+            sys.stdout.write(f"{entry.name:12} {dtype} {len(coefficients):3} terms, error {bits} bits\n")
             text += f'    "{dtype}": (\n' + "".join(f'        "{float(c).hex()}",\n' for c in coefficients) + "    ),\n"
         text += "}\n\n"
+    return text
+
+
+def main() -> None:
+    """Fits everything and writes the modules: one for what most programs need, and one for the gamma functions."""
+    text = module(FITS)
     text += (
-        "# 1 / (2 pi) times 2^300 for the reduction of large f64, a row for each range of 98 exponents from 2^47 on\n"
+        "# 1 / (2 pi) times 2^300 for the reduction of large f64, a row for each range of 98 exponents from 2^26 on\n"
     )
     text += "TURN_WINDOWS = (\n"
     for window in turn_windows():
         text += "    (\n" + "".join(f'        "{float(word).hex()}",\n' for word in window) + "    ),\n"
     text += ")\n\n# 1 / (2 pi) in parts of 29 bits, for large f32\nTURN_PARTS = (\n"
     text += "".join(f'    "{float(part).hex()}",\n' for part in turn_parts()) + ")\n"
-    TARGET.write_text(text)
+    (FOLDER / "coefficients.py").write_text(text)
+    (FOLDER / "gamma_coefficients.py").write_text(module(GAMMA_FITS).rstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from exprc.syntax import ast
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 LATER_OPERATIONS = frozenset(
     (
-        "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "lgamma",
-        "digamma", "clip", "isnan", "isfinite", "xlogy", "logaddexp", "log1mexp", "var", "std", "argmin",
+        "exp2", "log2", "log10", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh",
+        "clip", "isnan", "isfinite", "xlogy", "logaddexp", "log1mexp", "var", "std", "argmin",
         "argmax", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
         "cross", "cumsum", "cumprod", "sort", "argsort", "dot", "einsum", "trace", "det",
         "logdet", "inv", "solve", "eigh", "svd", "qr", "conv1d", "conv2d", "max_pool2d", "avg_pool2d",

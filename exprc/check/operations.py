@@ -52,7 +52,7 @@ def visit_operation(context: Context, scope: Scope, expression: ast.Call, op: Op
     if extreme is not None:
         return extreme
     place = Place(f"`{op.name}`", expression.function.span, scope)
-    if op.kind == ELEMENTWISE:
+    if op.kind == ELEMENTWISE and all(parameter.role == "array" for parameter in op.signature):
         value = elementwise(context, place, op, passed.operands)
         if value.node is not None:
             watch(context, value.node, [operand.span for operand in passed.operands], scope.frame)

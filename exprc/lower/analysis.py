@@ -13,6 +13,7 @@ from exprc.ir.index import Affine, Guard, Quotient
 from exprc.ir.sizes import ZERO, Size
 from exprc.ir.types import F32, FLOATS
 from exprc.lower.address import Scope, flat_index, variables_of, within_bounds
+from exprc.lower.rare import Step, in_turn
 from exprc.scalar.builder import Builder, Instruction, reachable
 from exprc.schedule.body import body_program
 from exprc.schedule.kernel import Buffer, Holds, IndexValue, Load, Nest, Write
@@ -62,6 +63,7 @@ class Work(NamedTuple):
     instructions: list[Instruction]
     depends: dict[int, int]
     levels: tuple[tuple[int, ...], ...]
+    steps: tuple[tuple[Step, ...], ...]  # the values of each level in the order in which they are computed
     splatted: frozenset[int]
     accesses: tuple[Access, ...]
     access_of: dict[int, int]
@@ -110,10 +112,19 @@ def analyse(scope: Scope, nest: Nest) -> Work:
     finished = tuple(r._replace(access=placed[at][1]) for at, r in reductions)
     stores = tuple((write, values[write.value], at) for write, at in placed if not write.combine)
     by_level = [[value for value in order if levels[value] == level] for level in range(len(nest.axes) + 1)]
+    steps = tuple(
+        in_turn(instructions, level, _kept(instructions, by_level, at, needed)) for at, level in enumerate(by_level)
+    )
     return Work(
         nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, False, instructions, depends,
-        tuple(tuple(level) for level in by_level), frozenset(), tuple(table.accesses), access_of, finished, stores,
+        tuple(tuple(level) for level in by_level), steps, frozenset(), tuple(table.accesses), access_of, finished,
+        stores,
     )  # fmt: skip
+
+
+def _kept(instructions: list[Instruction], levels: list[list[int]], at: int, needed: list[int]) -> set[int]:
+    """The values that are used outside of a level."""
+    return {arg for level in levels[at + 1 :] for value in level for arg in instructions[value].args}.union(needed)
 
 
 class _Accesses:

@@ -225,10 +225,13 @@ class Function:
         ]
         return after[0], after[1:]
 
-    def open_branch(self, condition: str) -> Branch:
-        """Starts what happens only if the condition holds."""
+    def open_branch(self, condition: str, rare: bool = False) -> Branch:
+        """Starts what happens only if the condition holds; if `rare`, away from the code around it."""
         label = self._label("then")
-        self.do(f"br i1 {condition}, label %{label}, label %{label}.end")
+        weights = ", !prof !0" if rare else ""
+        if rare:
+            self.module.constant('!0 = !{!"branch_weights", i32 1, i32 4000}')
+        self.do(f"br i1 {condition}, label %{label}, label %{label}.end{weights}")
         branch = Branch(label, self._block)
         self.start_block(label)
         return branch

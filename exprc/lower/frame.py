@@ -15,7 +15,8 @@ from exprc.lower.analysis import Access, Work
 from exprc.lower.emit import MEMORY_TYPES, lane_numbers, literal, register_type, vector_type
 from exprc.lower.memory import Lanes, load_lanes, load_scalar
 from exprc.lower.outline import call_routine
-from exprc.lower.values import convert, emit_instruction
+from exprc.lower.rare import Detour
+from exprc.lower.values import convert, emit_instruction, open_detour
 from exprc.schedule.kernel import Holds, IndexValue, Load
 
 Copy = tuple[int, ...]
@@ -48,16 +49,41 @@ class Frame:
         """Emits what is known as soon as `level` loops have their variables."""
         for number, access in enumerate(self.work.accesses):
             self._advance(number, access, level)
-        for value in self.work.levels[level]:
-            instruction = self.work.instructions[value]
-            if instruction.op == "const":
-                continue
+        for step in self.work.steps[level]:
+            if isinstance(step, Detour):
+                self._detour(step)
+            else:
+                self._compute(step)
+
+    def _compute(self, value: int) -> None:
+        if self.work.instructions[value].op != "const":
             for copy in self.copies(self.work.depends[value]):
-                name = self._instruction(value, copy)
-                self._values[value, copy] = name
-                if value in self.work.splatted:
-                    element = register_type(instruction.dtype, 1)
-                    self._splats[value, copy] = self.function.splat(element, name, self.work.lanes)
+                self._keep(value, copy, self._instruction(value, copy))
+
+    def _keep(self, value: int, copy: Copy, name: str) -> None:
+        self._values[value, copy] = name
+        if value in self.work.splatted:
+            element = register_type(self.work.instructions[value].dtype, 1)
+            self._splats[value, copy] = self.function.splat(element, name, self.work.lanes)
+
+    def _detour(self, detour: Detour) -> None:
+        """A branch for all copies and lanes together."""
+        work, condition = self.work, detour.condition
+        lanes = work.lanes if work.is_vector(condition) else 1
+        branch = open_detour(
+            self.function, [self.operand(condition, c, lanes) for c in self.copies(work.depends[condition])], lanes
+        )
+        for value in detour.inside:
+            self._compute(value)
+        chosen: list[tuple[int, Copy]] = [(v, copy) for v in detour.results for copy in self.copies(work.depends[v])]
+        joined = []
+        for value, copy in chosen:
+            lanes = work.lanes if work.is_vector(value) else 1
+            kind = register_type(work.instructions[value].dtype, lanes)
+            otherwise = self.operand(work.instructions[value].args[2], copy, lanes)
+            joined.append((kind, self._instruction(value, copy), otherwise))
+        for (value, copy), name in zip(chosen, self.function.close_branch(branch, joined), strict=True):
+            self._keep(value, copy, name)
 
     def _instruction(self, value: int, copy: Copy) -> str:
         work = self.work

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from exprc.ir.op import Op
 from exprc.lower.emit import Function, Module, literal, overload, register_type
-from exprc.lower.values import emit_instruction
+from exprc.lower.rare import in_turn
+from exprc.lower.values import emit_instruction, open_detour
 from exprc.scalar.builder import Builder, reachable
 from exprc.schedule.kernel import Apply, Kernel, Loop, Nest, Plan, Statement, statements_of
 
@@ -102,14 +103,30 @@ def _define(module: Module, name: str, routine: Routine, kinds: list[str], lanes
     assert routine.op.program is not None
     result = routine.op.program(builder, *inputs, *routine.attrs)
     names = {value: f"%x{number}" for number, value in enumerate(inputs)}
-    for value in reachable(builder, [result]):
-        op, args, dtype, immediate = builder.instructions[value]
-        if op == "const":
-            names[value] = literal(dtype, immediate, lanes)  # type: ignore[arg-type]
-        elif op != "input":
-            operands = [names[arg] for arg in args]
-            names[value] = emit_instruction(function, op, builder.dtype(args[-1]), dtype, operands, lanes)
+    order = reachable(builder, [result])
+    for step in in_turn(builder.instructions, order, (result,)):
+        if isinstance(step, int):
+            _write(function, builder, names, step, lanes)
+            continue
+        branch = open_detour(function, [names[step.condition]], lanes)
+        for value in (*step.inside, *step.results):
+            _write(function, builder, names, value, lanes)
+        joined = [
+            (register_type(builder.dtype(value), lanes), names[value], names[builder.instructions[value].args[2]])
+            for value in step.results
+        ]
+        names.update(zip(step.results, function.close_branch(branch, joined), strict=True))
     parameters = ", ".join(f"{kind} {names[value]}" for kind, value in zip(kinds, inputs, strict=True))
     kind = register_type(routine.dtype, lanes)
     function.do(f"ret {kind} {names[result]}")
     module.define_once(name, function.text(f"define internal {kind} @{name}({parameters}) #0"))
+
+
+def _write(function: Function, builder: Builder, names: dict[int, str], value: int, lanes: int) -> None:
+    """One instruction of a routine."""
+    op, args, dtype, immediate = builder.instructions[value]
+    if op == "const":
+        names[value] = literal(dtype, immediate, lanes)  # type: ignore[arg-type]
+    elif op != "input":
+        operands = [names[arg] for arg in args]
+        names[value] = emit_instruction(function, op, builder.dtype(args[-1]), dtype, operands, lanes)

@@ -9,6 +9,7 @@ from exprc.ir.sizes import ONE
 from exprc.ir.types import BOOL, BYTES, F32, FLOATS
 from exprc.lower.address import Rows
 from exprc.lower.analysis import Reduction, Work
+from exprc.lower.rare import Detour
 from exprc.lower.reduce import running_dtype
 from exprc.lower.target import Target
 from exprc.schedule.kernel import LANES, Nest
@@ -32,7 +33,12 @@ def shaped(work: Work, target: Target, blocks: tuple[Rows, ...]) -> Work:
     """Chooses lanes, copies and masks."""
     nest = work.nest
     body = [value for level in work.levels for value in level]
-    inner = [value for value in work.levels[-1] if work.instructions[value].op not in ("input", "const")]
+    passed = {value for step in work.steps[-1] if isinstance(step, Detour) for value in step.inside}
+    inner = [
+        value
+        for value in work.levels[-1]
+        if work.instructions[value].op not in ("input", "const") and value not in passed
+    ]
     lanes, parts = 1, 1
     if work.vector >= 0:
         widest = max([BYTES[work.instructions[value].dtype] for value in body] or [8])

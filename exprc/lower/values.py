@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exprc.diagnostics import InternalError
 from exprc.ir.types import BOOL, BYTES, FLOATS
-from exprc.lower.emit import Function, literal, overload, register_type
+from exprc.lower.emit import Branch, Function, literal, overload, register_type
 
 _UNARY = {"abs": "fabs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc"}
 _FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -16,7 +18,7 @@ _INTEGER_COMPARE = {"lt": "slt", "le": "sle", "eq": "eq", "ne": "ne"}
 def emit_instruction(function: Function, op: str, source: str, result: str, operands: list[str], lanes: int) -> str:
     """A scalar instruction; `source` is the dtype of its last operand, `result` its own."""
     kind = register_type(source, lanes)
-    if op == "select":
+    if op in ("select", "rare"):
         condition = register_type(BOOL, lanes)
         return function.value(f"select {condition} {operands[0]}, {kind} {operands[1]}, {kind} {operands[2]}")
     if op in ("lt", "le", "eq", "ne"):
@@ -39,6 +41,16 @@ def emit_instruction(function: Function, op: str, source: str, result: str, oper
         raise InternalError(f"scalar instruction {op} has no lowering")
     name = _FLOAT.get(op, op) if source in FLOATS else _INTEGER.get(op, op)
     return function.value(f"{name} {kind} {operands[0]}, {operands[1]}")
+
+
+def open_detour(function: Function, conditions: Sequence[str], lanes: int) -> Branch:
+    """Starts what is done only if a condition holds in some lane."""
+    kind, condition = register_type(BOOL, lanes), conditions[0]
+    for other in conditions[1:]:
+        condition = function.value(f"or {kind} {condition}, {other}")
+    if lanes > 1:
+        condition = function.call("i1", f"llvm.vector.reduce.or.{overload(BOOL, lanes)}", (kind, condition))
+    return function.open_branch(condition, rare=True)
 
 
 def convert(function: Function, source: str, result: str, value: str, lanes: int) -> str:

@@ -50,6 +50,7 @@ from exprc.ops.functions import (
     square,
     tanh,
 )
+from exprc.ops.gamma import digamma, lgamma, polygamma, trigamma
 from exprc.ops.gather import collect, take
 from exprc.ops.leaves import (
     arg,
@@ -119,6 +120,7 @@ __all__ = [
     "cos",
     "cosh",
     "cross_entropy",
+    "digamma",
     "div",
     "entries",
     "eq",
@@ -140,6 +142,7 @@ __all__ = [
     "isnan",
     "jvp",
     "le",
+    "lgamma",
     "log",
     "log1mexp",
     "log1p",
@@ -167,6 +170,7 @@ __all__ = [
     "or_",
     "pad",
     "placeholder",
+    "polygamma",
     "power",
     "prod",
     "project",
@@ -196,6 +200,7 @@ __all__ = [
     "tan",
     "tanh",
     "transpose",
+    "trigamma",
     "vjp",
     "where",
     "within",

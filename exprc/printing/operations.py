@@ -73,7 +73,7 @@ def _elementwise(node: Node, arguments: list[Piece]) -> Piece:
         if replaced is not None:
             return replaced
     if not node.op.infix:
-        return call(node.op.name, *[argument.text for argument in arguments], shape=shape)
+        return call(node.op.name, *[argument.text for argument in arguments], *_attributes(node), shape=shape)
     if len(arguments) == 1:
         return _prefix(node, arguments[0])._replace(shape=shape)
     return _infix(node, arguments)._replace(shape=shape)
@@ -164,14 +164,19 @@ def _call(node: Node, arguments: list[Piece]) -> Piece:
     pieces = [spread_to(piece, n.shape) for piece, n in zip(arguments, node.args, strict=True)]
     if node.op in _MOVES:
         return _MOVES[node.op](node, pieces)
-    texts = [piece.text for piece in pieces]
-    for parameter, attribute in zip(node.op.signature[len(texts) :], node.attrs):
+    piece = call(node.op.name, *(piece.text for piece in pieces), *_attributes(node))
+    return call(node.dtype, piece.text) if node.op is ONE_HOT and node.dtype != F64 else piece
+
+
+def _attributes(node: Node) -> list[str]:
+    """Attributes by the parameters that they are, which follow the arrays, if they are not the defaults."""
+    texts = []
+    for parameter, attribute in zip(node.op.signature[len(node.args) :], node.attrs):
         if parameter.required:
             texts.append(str(attribute))
         elif attribute != parameter.default:
             texts.append(f"{parameter.name}={str(attribute).lower()}")
-    piece = call(node.op.name, *texts)
-    return call(node.dtype, piece.text) if node.op is ONE_HOT and node.dtype != F64 else piece
+    return texts
 
 
 _MOVES = {TABLE["take"]: taken_piece, TABLE["collect"]: collected_piece}

@@ -219,6 +219,10 @@ class Builder:
         """a if condition else b."""
         return self.emit("select", condition, a, b)
 
+    def rare(self, condition: int, a: int, b: int) -> int:
+        """As `select`, where the condition seldom holds: no time is spent on a unless it holds in some lane."""
+        return self.emit("rare", condition, a, b)
+
     def and_(self, a: int, b: int) -> int:
         """a and b, bitwise."""
         return self.emit("and", a, b)

@@ -1,4 +1,5 @@
-"""erf: a polynomial near zero, 1 - e^(log erfc) further out; erfc: e^(-x^2) times a polynomial in 1 / (|x| + 4)."""
+"""erf: a polynomial near zero, 1 - e^(log erfc) further out; erfc: e^(-x^2) / (1 + 2 |x|) times a polynomial
+in |x| / (|x| + 4)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from exprc.ir.types import F32, F64
 from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import ERF_FAR, ERF_NEAR, ERFC
 from exprc.scalar.exponential import exp_normal, exp_pair
-from exprc.scalar.formats import constants, polynomial, two_product, two_sum_ordered
+from exprc.scalar.formats import constants, polynomial, two_product, two_sum, two_sum_ordered
 
 ERF_IS_ONE, ERFC_IS_ZERO = 6.0, 28.0
 RAISED = {F64: 200, F32: 60}
@@ -45,17 +46,14 @@ def erfc(b: Builder, x: int) -> int:
 
 
 def _decline(b: Builder, x: int) -> tuple[int, int]:
-    """e^(x^2) erfc(x) for x >= 0 as the sum of two numbers: 1 / (x + 4) and a polynomial in u = (x - 4) / (x + 4)."""
-    one, four, minus_four = constants(b, x, 1.0, 4.0, -4.0)
-    below, below_low = two_sum_ordered(b, four, x)
+    """e^(x^2) erfc(x) for x >= 0 as the sum of two numbers: (1 + w P(2 w - 1)) / (1 + 2 x) with w = x / (x + 4)."""
+    one, two, four, minus_one = constants(b, x, 1.0, 2.0, 4.0, -1.0)
+    w = b.div(x, b.add(x, four))
+    u = b.fma(two, w, minus_one)
+    curve, curve_low = two_sum_ordered(b, one, b.mul(w, polynomial(b, u, b.mul(u, u), ERFC[b.dtype(x)])))
+    below, below_low = two_sum(b, one, b.mul(two, x))
     inverse = b.div(one, below)
-    minus = b.neg(inverse)
-    inverse_low = b.mul(b.fma(minus, below_low, b.fma(minus, below, one)), inverse)
-    u = b.mul(b.sub(x, four), inverse)
-    missing = b.fma(b.neg(x), u, b.fma(b.add(u, one), minus_four, x))
-    u = b.fma(inverse, missing, u)
-    coefficients = ERFC[b.dtype(x)]
-    slope = polynomial(b, u, b.mul(u, u), coefficients[1:])
-    curve = b.fma(u, slope, b.const(b.dtype(x), coefficients[0]))
-    factor, factor_low = two_product(b, inverse, curve)
-    return factor, b.fma(inverse_low, curve, factor_low)
+    factor = b.mul(curve, inverse)
+    minus = b.neg(factor)
+    rest = b.add(b.fma(minus, below, curve), b.fma(minus, below_low, curve_low))
+    return factor, b.mul(rest, inverse)

@@ -69,6 +69,7 @@ def _named(name: str) -> Callable[..., Array]:
 
 _NUMPY: dict[str, Callable[..., Array]] = {
     "select": lambda np, condition, a, b: np.where(condition, a, b),
+    "rare": lambda np, condition, a, b: np.where(condition, a, b),
     "quotient": _quotient,
     "lshr": _lshr,
     "neg": _named("negative"),

@@ -71,6 +71,7 @@ INSTRUCTIONS: dict[str, Rule] = {
     "eq": Rule(2, _ANY, "bool", True, "a == b; false if either is NaN"),
     "ne": Rule(2, _ANY, "bool", True, "a != b; true if either is NaN"),
     "select": Rule(3, _ANY, "select", False, "b if the bool a, else c; both are evaluated"),
+    "rare": Rule(3, _ANY, "select", False, "as select; what only b needs may be passed by where a holds in no lane"),
     "and": Rule(2, _LOGICAL, "same", True, "bitwise and, or logical for bool"),
     "or": Rule(2, _LOGICAL, "same", True, "bitwise or, or logical for bool"),
     "xor": Rule(2, _LOGICAL, "same", True, "bitwise exclusive or, or logical for bool"),

@@ -14,7 +14,7 @@ from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import TURN_PARTS, TURN_WINDOWS
 from exprc.scalar.formats import FORMATS, constants, two_product, two_sum
 
-FIRST_EXPONENT, WINDOW_BITS, SCALE = 47, 98, 300
+FIRST_EXPONENT, WINDOW_BITS, SCALE = 26, 98, 300
 TWO_PI = ("0x1.921fb54442d18p+2", "0x1.1a62633145c07p-52")
 
 
@@ -27,7 +27,7 @@ class Turned(NamedTuple):
 
 
 def reduce_large(b: Builder, x: int) -> Turned:
-    """For x >= 2^47 (f64), x >= 2^17 (f32); NaN for infinity."""
+    """For x >= 2^26 (f64), x >= 2^13 (f32); NaN for infinity."""
     return _reduce_f32(b, x) if b.dtype(x) == F32 else _reduce_f64(b, x)
 
 

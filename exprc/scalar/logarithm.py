@@ -74,6 +74,15 @@ def add_log1p(b: Builder, start: int, x: int, x_low: int) -> int:
     return b.add(total, b.add(f, _beyond_linear(b, f, b.add(more, b.fma(b.neg(f_low), f, f_low)))))
 
 
+def log_pair(b: Builder, x: int) -> tuple[int, int]:
+    """The natural logarithm of a finite x > 0 as the sum of two numbers, to about an eighth of the last place."""
+    high_2, low_2 = constants(b, x, *LOG_2[b.dtype(x)])
+    k, f = split(b, x)
+    coarse = b.fma(k, high_2, f)
+    lost = b.add(b.fma(k, high_2, b.neg(coarse)), f)
+    return two_sum_ordered(b, coarse, b.add(lost, _beyond_linear(b, f, b.mul(k, low_2))))
+
+
 def split(b: Builder, x: int) -> tuple[int, int]:
     """k as a float, and f, of x = 2^k (1 + f) > 0 and finite."""
     form = format_of(b, x)

@@ -37,12 +37,23 @@ def logaddexp(b: Builder, x: int, y: int) -> int:
 
 def divide_pairs(b: Builder, above: tuple[int, int], below: tuple[int, int]) -> int:
     """The quotient of two pairs, rounded nearly correctly: one division and one step that corrects it."""
+    quotient, rest, inverse = _divided(b, above, below)
+    return b.fma(rest, inverse, quotient)
+
+
+def quotient_pair(b: Builder, above: tuple[int, int], below: tuple[int, int]) -> tuple[int, int]:
+    """The quotient of two pairs as the sum of two numbers."""
+    quotient, rest, inverse = _divided(b, above, below)
+    return quotient, b.mul(rest, inverse)
+
+
+def _divided(b: Builder, above: tuple[int, int], below: tuple[int, int]) -> tuple[int, int, int]:
+    """A quotient, what is left of the dividend, and the inverse of the divisor."""
     (one,) = constants(b, below[0], 1.0)
     inverse = b.div(one, below[0])
     quotient = b.mul(above[0], inverse)
     minus = b.neg(quotient)
-    rest = b.add(b.fma(minus, below[0], above[0]), b.fma(minus, below[1], above[1]))
-    return b.fma(rest, inverse, quotient)
+    return quotient, b.add(b.fma(minus, below[0], above[0]), b.fma(minus, below[1], above[1])), inverse
 
 
 def _decay(b: Builder, x: int) -> tuple[int, int]:

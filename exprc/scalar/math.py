@@ -4,6 +4,7 @@ Every function takes f64 and f32, has no branches and is right for zeros of eith
 numbers.  `accuracy` states the error bounds.
 """
 
+from exprc.scalar.builder import Builder
 from exprc.scalar.elementary import (
     absolute,
     floor_divide,
@@ -33,6 +34,7 @@ __all__ = [
     "atan2",
     "cos",
     "cosh",
+    "digamma",
     "erf",
     "erfc",
     "exp",
@@ -40,6 +42,7 @@ __all__ = [
     "expm1",
     "floor_divide",
     "integer_power",
+    "lgamma",
     "log",
     "log1mexp",
     "log1p",
@@ -49,6 +52,7 @@ __all__ = [
     "maximum",
     "minimum",
     "modulo",
+    "polygamma",
     "pow",
     "relu",
     "rsqrt",
@@ -61,4 +65,34 @@ __all__ = [
     "tan",
     "tanh",
     "to_integer",
+    "trigamma",
 ]
+
+
+# Seldom needed, and long: imported when first asked for.
+
+
+def lgamma(b: Builder, x: int) -> int:
+    """The logarithm of |gamma(x)|."""
+    from exprc.scalar import gamma
+
+    return gamma.lgamma(b, x)
+
+
+def digamma(b: Builder, x: int) -> int:
+    """The derivative of lgamma."""
+    from exprc.scalar import gamma
+
+    return gamma.digamma(b, x)
+
+
+def trigamma(b: Builder, x: int) -> int:
+    """The derivative of digamma."""
+    return polygamma(b, x, 1)
+
+
+def polygamma(b: Builder, x: int, order: int) -> int:
+    """The derivative of digamma of an order from 1 to 20."""
+    from exprc.scalar import polygamma as module
+
+    return module.polygamma(b, x, order)

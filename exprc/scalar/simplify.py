@@ -108,6 +108,11 @@ def _select(builder: Builder, args: tuple[int, ...]) -> int | None:
     return builder.select(negated[0], b, a) if negated else None
 
 
+def _rare(builder: Builder, args: tuple[int, ...]) -> int | None:
+    known = _constant(builder, args[0])
+    return args[1] if args[1] == args[2] or known else args[2] if known is not None else None
+
+
 def _not(builder: Builder, args: tuple[int, ...]) -> int | None:
     inner = _defining(builder, args[0], "not")
     return inner[0] if inner else None
@@ -135,6 +140,7 @@ _STRUCTURE: dict[str, Callable[[Builder, tuple[int, ...]], int | None]] = {
     "mul": _mul,
     "div": _div,
     "select": _select,
+    "rare": _rare,
     "not": _not,
     "and": _and_or,
     "or": _and_or,
