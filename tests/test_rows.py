@@ -109,6 +109,32 @@ def test_two_reduced_axes(dtype: str) -> None:
         assert same_bits(most, x.max(axis=(1, 2))) and same_bits(least, x.min(axis=(1, 2)))
 
 
+@pytest.mark.parametrize("dtype", ("f64", "f32"))
+@pytest.mark.parametrize("known", (False, True))
+def test_products_of_near_and_far_matrices_are_the_same_bits(dtype: str, known: bool) -> None:
+    """Four rows in turn where the matrix fits the second cache, else one after another."""
+    columns = 203
+    x = np.random.default_rng(1).uniform(-2, 2, (1400, columns)).astype(dtype.replace("f", "float"))
+    w = x[7] / 3
+    sums: dict[tuple[str, int], Any] = {}
+    for rows in (1, 6, 603, 1400):
+        height, width = (rows, columns) if known else (n, d)
+        body = (load("x", i, j, dtype=dtype), load("w", j, dtype=dtype), apply("mul", 0, 1, dtype=dtype))
+        axes = [over("i", height), over("j", width)]
+        statement = nest(axes, body, Write("r", (i,), 2, "add"), reduced="j", vector="j")
+        arguments = [argument("x", height, width, dtype=dtype), argument("w", width, dtype=dtype)]
+        plan = plan_of(arguments, [result("r", height, dtype=dtype)], statement)
+        dims = {"n": rows, "d": columns}
+        expected = interpret(plan, {"x": x[:rows], "w": w}, dims)["r"]
+        for target in TARGETS:
+            library = Library(plan, target_named(target))
+            assert known or "1048576" in library.text
+            (found,) = library(dims, x[:rows], w, place=guarded())
+            assert same_bits(found, expected)
+            sums[target, rows] = found
+    assert all(same_bits(found, sums["native", 1400][:rows]) for (_, rows), found in sums.items())
+
+
 PROGRAMS = {
     "into accumulators": "dim n, d\ninput y : f64[n]\ninput X : f64[d, n]\noutput m = max(sin(X) * y, axis=1)\n",
     "results apart": "dim n, d\ninput X : f64[n, d, d]\noutput m = (max(X, axis=2))'\n",

@@ -59,6 +59,7 @@ class Work(NamedTuple):
     copies: tuple[int, ...]
     group: int  # rows that are reduced before lanes are combined, 1 for none
     tree: int  # rows of a group whose lanes are combined at once
+    near: Size | None  # bytes of what is read; several rows are read in turn only where the cache has all of it
     always_masked: bool
     instructions: list[Instruction]
     depends: dict[int, int]
@@ -116,7 +117,7 @@ def analyse(scope: Scope, nest: Nest) -> Work:
         in_turn(instructions, level, _kept(instructions, by_level, at, needed)) for at, level in enumerate(by_level)
     )
     return Work(
-        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, False, instructions, depends,
+        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, None, False, instructions, depends,
         tuple(tuple(level) for level in by_level), steps, frozenset(), tuple(table.accesses), access_of, finished,
         stores,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from exprc.lower.address import scalar_index
 from exprc.lower.frame import Frame
 from exprc.lower.memory import lane_mask
+from exprc.lower.shape import NEAR_BYTES
 
 Body = Callable[[list[str]], list[str]]
 
@@ -31,10 +32,13 @@ def run_axis(
         _last_vectors(frame, position, rest, end, copies // 2, body)
         return []
     bound = frame.shifted(end, 1 - span)
+    if work.near is not None and not is_vector:
+        fits = function.value(f"icmp sle i64 {frame.scope.size(work.near)}, {NEAR_BYTES}")
+        bound = function.value(f"select i1 {fits}, i64 {bound}, i64 {begin}")
     rest, names = _loop(frame, position, begin, bound, copies, "", carried, body)
     carried = [(kind, name) for (kind, _), name in zip(carried, names, strict=True)]
     if not is_vector:
-        outside, frame.compact = frame.compact, True
+        outside, frame.compact = frame.compact, work.near is None
         names = _loop(frame, position, rest, end, 1, "", carried, body)[1]
         frame.compact = outside
         return names

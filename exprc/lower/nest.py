@@ -38,7 +38,7 @@ def lower_nest(scope: Scope, nest: Nest, target: Target, compact: bool = False) 
 
 def _lower(scope: Scope, nest: Nest, target: Target, compact: bool, settled: frozenset[Guard]) -> None:
     """A nest for which some guards are known to hold."""
-    frame = Frame(scope, shaped(analyse(scope, nest), target, scope.blocks))
+    frame = Frame(scope, shaped(analyse(scope, nest), scope, target))
     frame.compact, frame.settled = compact, settled
     frame.enter(0)
     _outer(frame, 0)

@@ -5,9 +5,9 @@ Owns every choice that changes no result; emits nothing.
 
 from __future__ import annotations
 
-from exprc.ir.sizes import ONE
+from exprc.ir.sizes import ONE, ZERO, Size, product
 from exprc.ir.types import BOOL, BYTES, F32, FLOATS
-from exprc.lower.address import Rows
+from exprc.lower.address import Rows, Scope
 from exprc.lower.analysis import Reduction, Work
 from exprc.lower.rare import Detour
 from exprc.lower.reduce import running_dtype
@@ -19,6 +19,7 @@ DOUBLED_BODY = 400  # up to it, two vectors a step nevertheless: the processor d
 FEW_VECTORS = 4
 SMALL_BODY = 12  # up to it, several steps are done at once
 PLAIN_BODY = 2  # below it, the sum of a row waits for memory
+NEAR_BYTES = 1 << 20  # what the second cache holds
 SLOTS_BYTES = 2048  # on the stack, for the lanes of a group of rows
 
 
@@ -29,7 +30,7 @@ def lanes_of(nest: Nest) -> int:
     return min(LANES[dtype] for dtype in candidates)
 
 
-def shaped(work: Work, target: Target, blocks: tuple[Rows, ...]) -> Work:
+def shaped(work: Work, scope: Scope, target: Target) -> Work:
     """Chooses lanes, copies and masks."""
     nest = work.nest
     body = [value for level in work.levels for value in level]
@@ -54,12 +55,15 @@ def shaped(work: Work, target: Target, blocks: tuple[Rows, ...]) -> Work:
     chosen = work._replace(lanes=lanes, parts=parts, always_masked=large)
     if not given and len(inner) <= SMALL_BODY:
         copies = _copies(chosen, target, len(inner))
+    near = None
+    if max(copies, default=1) == 1 and not given:
+        copies, near = _rows_in_turn(chosen, scope, target, len(inner))
     if work.reduces_lanes:
         copies = _fitting(copies, lanes)
         copies[work.vector] = 1 if large else parts
-    if large and len(inner) <= DOUBLED_BODY and _is_long(chosen, blocks):
+    if large and len(inner) <= DOUBLED_BODY and _is_long(chosen, scope.blocks):
         copies[work.vector] = min(2, parts) if work.reduces_lanes else 2
-    chosen = chosen._replace(copies=tuple(copies), splatted=_vector_users(chosen))
+    chosen = chosen._replace(copies=tuple(copies), near=near, splatted=_vector_users(chosen))
     group = _group(chosen, len(inner))
     return chosen._replace(group=group, tree=min(group, lanes))
 
@@ -96,7 +100,7 @@ def _group(work: Work, size: int) -> int:
     rows = work.first_reduced - 1
     if not work.reduces_lanes or rows < 0 or max(work.copies[: work.first_reduced]) > 1:
         return 1
-    if size < PLAIN_BODY and all(reduction.write.combine == "add" for reduction in work.reductions):
+    if _is_plain(work, size):
         return 1
     axis, panelled = work.nest.axes[rows], [reduction.panelled for reduction in work.reductions]
     if any(panelled) and (not all(panelled) or work.first_reduced != work.vector):
@@ -133,9 +137,8 @@ def _vector_users(work: Work) -> frozenset[int]:
 def _copies(work: Work, target: Target, size: int) -> list[int]:
     """How many steps of each axis are done at once, by what the vector registers hold.
 
-    A product of matrices has a tile of rows and columns, or of rows and vectors where the vector axis stays.  A matrix
-    times a vector reads row after row: two rows read in turn out of one page are not foreseen by the processor and
-    take twice as long from memory.  Element-wise work does a few vectors at once.
+    A product of matrices has a tile of rows and columns, or of rows and vectors where the vector axis stays.
+    Element-wise work does a few vectors at once.
     """
     copies = [1] * len(work.nest.axes)
     rows = work.first_reduced - 1  # the innermost axis that is not reduced
@@ -156,6 +159,29 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
         if tiled:
             copies[rows - 1] = 6
     return copies
+
+
+def _rows_in_turn(work: Work, scope: Scope, target: Target, size: int) -> tuple[list[int], Size | None]:
+    """A matrix times a vector: the vector's entries serve several rows, where the matrix is near the processor.
+
+    Rows that are read in turn out of one page are not foreseen by it and take twice as long from memory, so that they
+    are read one after another unless the second cache holds all of them.
+    """
+    copies = [1] * len(work.nest.axes)
+    rows = work.first_reduced - 1
+    if not work.reduces_lanes or rows < 0 or work.stores or not _is_plain(work, size) or not _shares(work, rows):
+        return copies, None
+    buffers = [scope.places[work.accesses[number].buffer].buffer for number in set(work.access_of.values())]
+    total = sum((product(b.shape) * BYTES[b.dtype] for b in buffers), ZERO)
+    copies[rows] = 4 if target.registers * 3 // 4 >= 4 * work.parts * len(work.reductions) else 2
+    if total.constant is None:
+        return copies, total
+    return copies if total.constant <= NEAR_BYTES else [1] * len(copies), None
+
+
+def _is_plain(work: Work, size: int) -> bool:
+    """Whether nothing but sums of loads or products of them is made of a row: it waits for memory."""
+    return size < PLAIN_BODY and all(reduction.write.combine == "add" for reduction in work.reductions)
 
 
 def _shares(work: Work, position: int) -> bool:
