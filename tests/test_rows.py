@@ -95,6 +95,28 @@ def test_few_rows_of_known_number(rows: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ("f64", "f32"))
+@pytest.mark.parametrize("operations", (1, 4, 70))
+def test_of_zeros_the_later_one_is_the_larger(dtype: str, operations: int) -> None:
+    """In whatever turns the vectors of a row are taken."""
+    body = [load("x", i, j, dtype=dtype), load("y", j, dtype=dtype)]
+    for at in range(operations):
+        body.append(apply("mul", at + 1 if at else 0, 1, dtype=dtype))
+    writes = (Write("r", (i,), operations + 1, "max"), Write("s", (i,), operations + 1, "min"))
+    statement = nest([over("i", n), over("j", d)], body, *writes, reduced="j", vector="j")
+    arguments = [argument("x", n, d, dtype=dtype), argument("y", d, dtype=dtype)]
+    plan = plan_of(arguments, [result(name, n, dtype=dtype) for name in "rs"], statement)
+    libraries = [Library(plan, target_named(target)) for target in TARGETS]
+    for columns in (3, 9, 18, 50, 77, 123):
+        signs = np.random.default_rng(columns).integers(0, 2, (70, columns))
+        given = {"x": np.where(signs, 0.0, -0.0).astype(dtype.replace("f", "float")), "y": np.ones(columns)}
+        given["y"] = given["y"].astype(given["x"].dtype)
+        expected = interpret(plan, given, {"n": 70, "d": columns})
+        for library in libraries:
+            for name, found in zip("rs", library({"n": 70, "d": columns}, *given.values()), strict=True):
+                assert same_bits(expected[name], found), columns
+
+
+@pytest.mark.parametrize("dtype", ("f64", "f32"))
 def test_two_reduced_axes(dtype: str) -> None:
     body = (load("x", i, k, j, dtype=dtype),)
     writes = (Write("r", (i,), 0, "max"), Write("s", (i,), 0, "min"))

@@ -61,6 +61,7 @@ class Work(NamedTuple):
     tree: int  # rows of a group whose lanes are combined at once
     near: Size | None  # bytes of what is read; several rows are read in turn only where the cache has all of it
     always_masked: bool
+    rest_by_vectors: bool  # of a reduced vector axis: what is left is done in single vectors, not all parts at once
     instructions: list[Instruction]
     depends: dict[int, int]
     levels: tuple[tuple[int, ...], ...]
@@ -75,11 +76,6 @@ class Work(NamedTuple):
     def reduces_lanes(self) -> bool:
         """Whether the vector axis is a reduced one."""
         return self.vector >= self.first_reduced
-
-    @property
-    def rotates(self) -> bool:
-        """Whether the parts take turns, instead of all being updated in each step."""
-        return self.always_masked and self.parts > self.copies[self.vector]
 
     def is_vector(self, value: int) -> bool:
         """Whether a value differs between lanes."""
@@ -117,7 +113,7 @@ def analyse(scope: Scope, nest: Nest) -> Work:
         in_turn(instructions, level, _kept(instructions, by_level, at, needed)) for at, level in enumerate(by_level)
     )
     return Work(
-        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, None, False, instructions, depends,
+        nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, None, False, False, instructions, depends,
         tuple(tuple(level) for level in by_level), steps, frozenset(), tuple(table.accesses), access_of, finished,
         stores,
     )  # fmt: skip

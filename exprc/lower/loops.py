@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exprc.ir.types import FLOATS
 from exprc.lower.address import scalar_index
 from exprc.lower.frame import Frame
 from exprc.lower.memory import lane_mask
@@ -24,7 +25,7 @@ def run_axis(
     span = copies * (work.lanes if is_vector else 1)
     if is_vector and (work.always_masked or (frame.compact and (copies == 1 or carried))):
         last, names = _loop(frame, position, begin, end, copies, end, carried, body)
-        return _turned_home(frame, last, [(kind, name) for (kind, _), name in zip(carried, names, strict=True)])
+        return _turned_home(frame, copies, last, carried, names)
     if span == 1:
         return _loop(frame, position, begin, end, 1, "", carried, body)[1]
     if is_vector and frame.compact:
@@ -45,6 +46,9 @@ def run_axis(
     if not carried:
         _last_vectors(frame, position, rest, end, copies, body)
         return []
+    if work.rest_by_vectors:
+        last, names = _loop(frame, position, rest, end, 1, end, carried, body)
+        return _turned_home(frame, 1, last, carried, names)
     branch = function.open_branch(function.value(f"icmp slt i64 {rest}, {end}"))
     names = run_step(frame, position, rest, copies, end, [name for _, name in carried], body)
     return function.close_branch(branch, [(kind, new, old) for (kind, old), new in zip(carried, names, strict=True)])
@@ -102,11 +106,15 @@ def run_step(
     return result
 
 
-def _turned_home(frame: Frame, last: str, carried: list[tuple[str, str]]) -> list[str]:
-    """The parts in their order again, after a loop in which they took turns and which ended at `last`."""
+def _turned_home(frame: Frame, copies: int, last: str, carried: list[tuple[str, str]], names: list[str]) -> list[str]:
+    """The parts in their order again, after a loop in which `copies` took turns and which ended at `last`.
+
+    However they are turned, the same ones meet when they are combined by halves: the order matters only to the larger
+    or smaller of equal floats, which is the later one.
+    """
     work, function = frame.work, frame.function
-    names = [name for _, name in carried]
-    if not work.rotates:
+    ordered = any(one.write.combine in ("max", "min") and one.dtype in FLOATS for one in work.reductions)
+    if not carried or copies == work.parts or not ordered:
         return names
     missing = function.value(f"udiv i64 {function.value(f'sub i64 0, {last}')}, {work.lanes}")
     by = 1

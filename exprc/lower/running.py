@@ -121,7 +121,7 @@ def _updated_copies(frame: Frame, reduction: Reduction, names: list[str]) -> Ite
     for number, copy in enumerate(frame.copies(outer_axes(work))):
         own = names[number * work.parts : (number + 1) * work.parts]
         if work.reduces_lanes:
-            at, turn = work.vector, work.copies[work.vector]
+            at, turn = work.vector, frame.active[work.vector]
             steps = [(*copy[:at], step, *copy[at + 1 :]) for step in range(turn)]
             yield [*own[turn:], *(_updated(frame, reduction, step, old) for step, old in zip(steps, own, strict=False))]
         else:

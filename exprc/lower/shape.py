@@ -52,7 +52,7 @@ def shaped(work: Work, scope: Scope, target: Target) -> Work:
     given = dict(nest.unroll)
     for position, axis in enumerate(nest.axes[: work.first_reduced]):
         copies[position] = given.get(axis.name, 1)
-    chosen = work._replace(lanes=lanes, parts=parts, always_masked=large)
+    chosen = work._replace(lanes=lanes, parts=parts, always_masked=large, rest_by_vectors=len(inner) >= PLAIN_BODY)
     if not given and len(inner) <= SMALL_BODY:
         copies = _copies(chosen, target, len(inner))
     near = None
