@@ -116,6 +116,19 @@ def test_of_zeros_the_later_one_is_the_larger(dtype: str, operations: int) -> No
                 assert same_bits(expected[name], found), columns
 
 
+def test_each_row_of_two_reduced_axes_begins_with_the_first_lane() -> None:
+    body = (load("x", i, j), apply("exp", 0), apply("sub", 1, 0))
+    axes = [over("i", n), over("j", d)]
+    statement = nest(axes, body, Write("r", (), 2, "add"), reduced="i j", vector="j")
+    plan = plan_of([argument("x", n, d)], [result("r")], statement)
+    for columns in (3, 9, 18, 29):
+        x = np.random.default_rng(columns).uniform(-2, 2, (50, columns))
+        expected = interpret(plan, {"x": x}, {"n": 50, "d": columns})["r"]
+        for target in TARGETS:
+            (found,) = Library(plan, target_named(target))({"n": 50, "d": columns}, x, place=guarded())
+            assert same_bits(expected, found), columns
+
+
 @pytest.mark.parametrize("dtype", ("f64", "f32"))
 def test_two_reduced_axes(dtype: str) -> None:
     body = (load("x", i, k, j, dtype=dtype),)

@@ -109,12 +109,13 @@ def run_step(
 def _turned_home(frame: Frame, copies: int, last: str, carried: list[tuple[str, str]], names: list[str]) -> list[str]:
     """The parts in their order again, after a loop in which `copies` took turns and which ended at `last`.
 
-    However they are turned, the same ones meet when they are combined by halves: the order matters only to the larger
-    or smaller of equal floats, which is the later one.
+    Where nothing more is added to them, the same ones meet however they are turned, since they are combined by halves:
+    then the order matters only to the larger or smaller of equal floats, which is the later one.
     """
     work, function = frame.work, frame.function
     ordered = any(one.write.combine in ("max", "min") and one.dtype in FLOATS for one in work.reductions)
-    if not carried or copies == work.parts or not ordered:
+    again = work.vector > work.first_reduced
+    if not carried or copies == work.parts or not (ordered or again):
         return names
     missing = function.value(f"udiv i64 {function.value(f'sub i64 0, {last}')}, {work.lanes}")
     by = 1
