@@ -99,15 +99,24 @@ def test_tables(text: str | bytes, expected: dict[str, Any]) -> None:
         ("1,2\n3,x\n", "line 2, column 2: 'x' is no number"),
         ("1,\n2,3\n", "line 1, column 2: a cell is empty; write nan where a value is missing"),
         ("1,2\n3,1_000\n", "line 2, column 2: '1_000' is no number"),
-        ('a,b\n1,"2\n', "unexpected end of data"),
+        ('a,b\n1,"2\n', "a cell in quotes does not end"),
         (b"a,b\n\xff,1\n", "it is not UTF-8: byte 0xff at offset 4"),
+        ("1,2\n3,N/A\n", "line 2, column 2: 'N/A' is no number; write nan where a value is missing"),
+        ("1,2\n-1e999,3\n", "line 2, column 1: -1e999 is beyond the largest f64"),
+        (f"1,2\n{'9' * 400},3\n", "is beyond the largest f64"),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_what_is_no_table(text: str | bytes, reason: str) -> None:
     with pytest.raises(UserError) as caught:
         table(text)
     assert reason in caught.value.diagnostics[0].message
+
+
+def test_infinities_are_written_as_words() -> None:
+    assert table("inf,-Infinity\n1,2\n").arrays["t"].tolist() == [[np.inf, -np.inf], [1, 2]]
+    assert load_data(["a=inf"]).arrays["a"] == np.inf
+    assert load_data(["a=1e999"]).problems == {"a": "1e999 is beyond the largest f64"}
 
 
 def test_a_bad_column_only_matters_to_who_asks_for_it(capsys: Captured) -> None:

@@ -6,9 +6,10 @@ with one array or column only matters to who asks for it.
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.cli.files import near_files
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 NUMBERS = "biuf"  # the kinds of dtypes that hold numbers
 COLUMNS = re.compile(r"(.*\.csv):(.*)", re.IGNORECASE | re.DOTALL)  # the path of a table, and which of its columns
 MOST_NAMES = 10
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nil", "none", "null", "missing", ".", "-", "?"))
 
 
 class Data(NamedTuple):
@@ -100,6 +102,8 @@ def _read(path: str, name: str, columns: str | None) -> dict[str, _Found]:
         raise _unreadable(path, "it is no regular file")
     if reader is None:
         raise _unreadable(path, "data comes as .npz, .npy or .csv, or as NAME=NUMBER")
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise _unreadable(path, "it is empty")
     try:
         found = reader(path, name or stem) if columns is None else {name or stem: _chosen(path, columns)}
     except OSError as problem:
@@ -110,7 +114,10 @@ def _read(path: str, name: str, columns: str | None) -> dict[str, _Found]:
     except MemoryError:
         raise _unreadable(path, "it does not fit into memory") from None
     except Exception as problem:
-        raise _unreadable(path, str(problem).split("\n")[0] or type(problem).__name__) from None
+        reason = str(problem).split("\n")[0] or type(problem).__name__
+        if "pickle" in reason:
+            reason = "it holds pickled objects, which could run code and are not loaded"
+        raise _unreadable(path, reason) from None
     return _under(name, found, path) if name else found
 
 
@@ -118,6 +125,8 @@ def _number(text: str) -> _Found:
     """One number from the command line, of no dtype of its own."""
     import numpy
 
+    if _is_beyond(text):
+        return _Found(None, True, f"{text[:40]} is beyond the largest f64")
     try:
         return _Found(numpy.array(int(text), numpy.int64), True)
     except (ValueError, OverflowError):
@@ -249,7 +258,7 @@ def _fast(body: str, width: int) -> Array | None:
             table = numpy.loadtxt(io.StringIO(body), dtype, None, ",", quotechar='"', ndmin=2)
         except (ValueError, OverflowError):
             continue
-        return table if width in (0, table.shape[1]) else None
+        return table if width in (0, table.shape[1]) and not numpy.isinf(table).any() else None
     return None
 
 
@@ -262,7 +271,7 @@ def _column_by_column(body: str, header: list[str], first: int) -> tuple[_Found,
 
     reader = csv.reader(io.StringIO(body), skipinitialspace=True, strict=True)
     rows: list[tuple[int, list[str]]] = []
-    for row in reader:
+    for row in _unbroken(reader):
         if not any(cell.strip() for cell in row) and len(row) < 2:
             continue
         width = len(header) or len(rows[0][1] if rows else row)
@@ -278,6 +287,16 @@ def _column_by_column(body: str, header: list[str], first: int) -> tuple[_Found,
     return whole, columns
 
 
+def _unbroken(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows, of which the last may begin a cell that does not end."""
+    import csv
+
+    try:
+        yield from reader
+    except csv.Error as problem:
+        raise ValueError(str(problem).replace("unexpected end of data", "a cell in quotes does not end")) from None
+
+
 def _column(at: int, rows: list[tuple[int, list[str]]], header: list[str]) -> _Found:
     import numpy
 
@@ -285,11 +304,24 @@ def _column(at: int, rows: list[tuple[int, list[str]]], header: list[str]) -> _F
     if all(cell.lower() in ("true", "false") for cell in cells):
         return _Found(numpy.array([cell.lower() == "true" for cell in cells]), True)
     for (line, _), cell in zip(rows, cells):
-        if not _is_number(cell):
+        wrong = _wrong(cell)
+        if wrong:
             where = f"line {line}, column " + (f"`{header[at]}`" if header else str(at + 1))
-            what = f"{cell[:40]!r} is no number" if cell else "a cell is empty; write nan where a value is missing"
-            return _Found(None, True, f"{where}: {what}")
+            return _Found(None, True, f"{where}: {wrong}")
     return _Found(numpy.array([float(cell) for cell in cells]), True)
+
+
+def _wrong(cell: str) -> str:
+    """What is wrong with a cell that should be a number."""
+    if not _is_number(cell):
+        what = f"{cell[:40]!r} is no number" if cell else "a cell is empty"
+        return f"{what}; write nan where a value is missing" if cell.lower() in MISSING else what
+    return f"{cell[:40]} is beyond the largest f64" if _is_beyond(cell) else ""
+
+
+def _is_beyond(cell: str) -> bool:
+    """Whether digits, and not the word `inf`, make an infinite number."""
+    return math.isinf(float(cell)) and "n" not in cell.lower()
 
 
 def _is_number(cell: str) -> bool:

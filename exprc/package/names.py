@@ -46,7 +46,7 @@ def check_model_name(name: str) -> str:
         raise UserError(
             Diagnostic(
                 "E0702",
-                f"a model cannot be called `{name.encode('ascii', 'backslashreplace').decode()}`: {problem}",
+                f"a model cannot be called `{name}`: {problem}",
                 notes=("the name becomes that of a Python module and the prefix of C functions",),
                 help=("give another one with `--name NAME`, or rename the file",),
             )
