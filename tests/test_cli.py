@@ -456,3 +456,19 @@ def test_every_stage_can_be_shown(model: str, capsys: Captured) -> None:
         assert capsys.readouterr().out.strip()
         assert run(["build", model, "--stop-after", stage.name]) == 0
     assert os.listdir() == ["model.expr"]
+
+
+OVER = ["graph m.svg -o link.svg", "run m.csv -o ./m.csv"]
+
+
+@pytest.mark.parametrize("command", [line.split() for line in OVER], ids=OVER)
+def test_results_do_not_replace_the_program(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / command[1]
+    path.write_text("output a = 1.5\n")
+    (tmp_path / "link.svg").symlink_to(path)
+    assert run(command) == 2
+    assert "is the program" in capsys.readouterr().err
+    assert path.read_text() == "output a = 1.5\n"

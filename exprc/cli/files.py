@@ -57,6 +57,14 @@ def write_whole(path: str, content: bytes) -> None:
         raise UserError(Diagnostic("E0705", f"cannot write `{path}`: {_reason(problem)}")) from None
 
 
+def is_same_file(path: str, other: str) -> bool:
+    """Whether two paths lead to one file that is there."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
 def read_bytes(path: str) -> bytes:
     """What the file of a program holds."""
     try:

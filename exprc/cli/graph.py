@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from exprc.cli.files import STANDARD_INPUT, load_program, write_whole
+from exprc.cli.files import STANDARD_INPUT, is_same_file, load_program, write_whole
 from exprc.cli.options import (
     HELP_NAMES,
     PATH,
@@ -53,6 +53,8 @@ def command(file: str, out: str, subject: str, boxes: int, **given: Any) -> None
     ending = "svg" if out == STANDARD_INPUT else os.path.splitext(out)[1].lower().removeprefix(".")
     if ending not in FORMS:
         raise click.BadParameter(f"{out!r} ends neither in .svg nor in .dot", param_hint="-o")
+    if is_same_file(out, file):
+        raise click.BadParameter(f"{out!r} is the program", param_hint="-o")
     within_limits(given, partial(_graph, file, out, subject, boxes, ending, given))
 
 

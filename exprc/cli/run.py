@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from exprc.cli.files import load_program
+from exprc.cli.files import is_same_file, load_program
 from exprc.cli.options import (
     HELP_NAMES,
     PATH,
@@ -59,20 +59,15 @@ def command(file: str, data: tuple[str, ...], more_data: tuple[str, ...], out: s
         raise click.BadParameter(f"{out!r} ends in none of {', '.join(FORMS)}", param_hint="-o")
     if out and _is_one_of(out, (*data, *more_data)):
         raise click.BadParameter(f"{out!r} is one of the data files", param_hint="-o")
+    if out and is_same_file(out, file):
+        raise click.BadParameter(f"{out!r} is the program", param_hint="-o")
     within_limits(given, partial(_run, file, (*data, *more_data), out, given))
 
 
 def _is_one_of(out: str, data: tuple[str, ...]) -> bool:
     from exprc.cli.data import path_of
 
-    return any(_is_same_file(out, path_of(one)) for one in data)
-
-
-def _is_same_file(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except (OSError, ValueError):
-        return False
+    return any(is_same_file(out, path_of(one)) for one in data)
 
 
 def _run(file: str, data: tuple[str, ...], out: str | None, given: dict[str, Any]) -> None:
