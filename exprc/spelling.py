@@ -1,6 +1,6 @@
-"""The name that was meant: nearest by edit distance.
+"""How names are compared, and the name that was meant: nearest by edit distance.
 
-Owns what counts as near, for the names of a program, of options and of files alike.  Knows none of them.
+Owns what counts as near and as the same, for names of programs, options and files alike.  Knows none of them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,15 @@ from collections.abc import Iterable, Iterator
 
 MOST_CANDIDATES = 20_000
 SHORTEST_PART = 3
+
+
+def normal(name: str) -> str:
+    """The NFKC normal form, in which Python too compares names."""
+    if name.isascii():
+        return name
+    import unicodedata
+
+    return unicodedata.normalize("NFKC", name)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,23 @@ def test_what_is_no_table(text: str | bytes, reason: str) -> None:
     with pytest.raises(UserError) as caught:
         table(text)
     assert reason in caught.value.diagnostics[0].message
+
+
+def test_names_are_compared_as_those_of_the_program() -> None:
+    """After NFKC: a file system or a spreadsheet may have taken letters and accents apart."""
+    apart, whole = unicodedata.normalize("NFD", "größe"), "größe"
+    assert apart != whole
+    assert load_data([f"{apart}=1.5"]).arrays == {whole: 1.5}
+    found = table(f"{apart},\u00b5g\n1,2\n3,4\n", f"{apart}.csv")
+    assert set(found.arrays) == {whole, "\u03bcg"}
+    chosen = load_data([f"X={apart}.csv:{whole},\u00b5g"])
+    assert chosen.arrays["X"].tolist() == [[1, 2], [3, 4]]
+    np.savez("d.npz", **{apart: np.ones(2)})
+    assert set(load_data(["d.npz"]).arrays) == {whole}
+    np.savez("d.npz", **{apart: np.ones(2), whole: np.zeros(2)})
+    assert load_data(["d.npz"]).problems == {whole: "several arrays of d.npz have this name"}
+    Path("m.expr").write_text(f"dim \u00b5\noutput {whole} = 2 * \u00b5\noutput b = 1\n")
+    assert run(["run", "m.expr", "--only", apart, "--dim", "\u00b5=3"]) == 0
 
 
 def test_infinities_are_written_as_words() -> None:

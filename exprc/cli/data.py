@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exprc.cli.files import near_files
 from exprc.diagnostics import Diagnostic, UserError
-from exprc.spelling import nearest
+from exprc.spelling import nearest, normal
 
 if TYPE_CHECKING:
     import numpy
@@ -86,6 +87,7 @@ def _asked(given: str) -> _Asked:
     if os.path.exists(given):
         return _Asked("", given)
     name, equals, path = given.partition("=")
+    name = normal(name)
     if not (equals and name.isidentifier()):
         name, path = "", given
     table = COLUMNS.fullmatch(path) if not os.path.exists(path) else None
@@ -96,6 +98,7 @@ def _read(path: str, name: str, columns: str | None) -> dict[str, _Found]:
     if name and _is_number(path) and not os.path.exists(path):
         return {name: _number(path)}
     stem, ending = os.path.splitext(os.path.basename(path))
+    stem = normal(stem)
     readers = {".npz": _read_archive, ".npy": _read_array, ".csv": _read_table}
     reader = readers.get(ending.lower())
     if os.path.exists(path) and not os.path.isfile(path):
@@ -148,7 +151,10 @@ def _read_archive(path: str, name: str) -> dict[str, _Found]:
     with numpy.load(path, allow_pickle=False) as archive:
         if not isinstance(archive, numpy.lib.npyio.NpzFile):
             raise ValueError("it is no archive of arrays")
-        return {key: _of_numbers(archive[key]) for key in archive.files}
+        named = [(normal(key), _of_numbers(archive[key])) for key in archive.files]
+    twice = {key for key, count in Counter(key for key, _ in named).items() if count > 1}
+    return {key: _Found(None, problem=f"several arrays of {path} have this name") if key in twice else entry
+            for key, entry in named}  # fmt: skip
 
 
 def _read_array(path: str, name: str) -> dict[str, _Found]:
@@ -191,7 +197,7 @@ def _chosen(path: str, written: str) -> _Found:
 
     header, _, columns = _table(path)
     places: list[int] = []
-    for title in next(csv.reader([written], skipinitialspace=True), []) or [""]:
+    for title in next(csv.reader([normal(written)], skipinitialspace=True), []) or [""]:
         first, dots, last = title.partition("..") if title not in header else (title, "", "")
         start = _place(header, first.strip())
         stop = _place(header, last.strip()) if dots else start
@@ -234,7 +240,7 @@ def _header(text: str) -> tuple[list[str], str]:
 
     lines = text.splitlines(keepends=True)
     start = next(at for at, line in enumerate(lines) if line.strip())
-    cells = [cell.strip() for cell in next(csv.reader([lines[start]], skipinitialspace=True))]
+    cells = [normal(cell.strip()) for cell in next(csv.reader([lines[start]], skipinitialspace=True))]
     if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0].strip("\t")):
         raise ValueError("columns are separated by commas")
     if all(_is_number(cell) or not cell for cell in cells):

@@ -13,7 +13,7 @@ import click
 
 from exprc.cli.session import JSON, TEXT, session
 from exprc.diagnostics import Diagnostic, KnownLimit
-from exprc.spelling import nearest_few
+from exprc.spelling import nearest_few, normal
 
 if TYPE_CHECKING:
     from exprc.driver import Options
@@ -157,7 +157,7 @@ def _read_dim(text: str) -> tuple[str, int]:
         raise click.BadParameter(reason, param_hint="--dim")
     if value >= 2**63:
         raise click.BadParameter(f"{text!r}: a size fits 64 bits, so it is less than 2^63", param_hint="--dim")
-    return name.strip(), value
+    return normal(name.strip()), value
 
 
 def _read_memory(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, str] | None:
@@ -174,7 +174,7 @@ def _read_memory(context: click.Context, parameter: click.Parameter, text: str |
 
 
 def _split_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    return tuple(normal(name.strip()) for value in values for name in value.split(",") if name.strip())
 
 
 def _known_stage(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

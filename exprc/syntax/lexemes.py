@@ -9,6 +9,7 @@ from itertools import islice
 
 from exprc.diagnostics import Edit
 from exprc.source import Span
+from exprc.spelling import normal
 from exprc.syntax.tokens import OPERAND_ENDS, Tokens
 
 MOST_REPLACED = 1000
@@ -78,13 +79,6 @@ _LOWERED = dict(zip("\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u208
 _ESCAPES = '\\"nt'
 
 
-def spelling(lexeme: str) -> str:
-    """The NFKC normal form, in which Python too compares names."""
-    import unicodedata
-
-    return unicodedata.normalize("NFKC", lexeme)
-
-
 def slip_meaning(lexeme: str) -> str | None:
     """The operator that a foreign one stands for."""
     slip = BAD_OPERATORS.get(lexeme)
@@ -103,9 +97,8 @@ def report_lexeme(tokens: Tokens, index: int) -> None:
     elif lexeme[0] == '"':
         _report_string(tokens, lexeme, span)
     elif lexeme.isidentifier():
-        normal = spelling(lexeme)
         note = "names are compared after NFKC normalisation"
-        tokens.report("E0108", f"`{lexeme}` reads as the keyword `{normal}`", span, "not a name", (note,))
+        tokens.report("E0108", f"`{lexeme}` reads as the keyword `{normal(lexeme)}`", span, "not a name", (note,))
     else:
         _report_character(tokens, lexeme, span)
 
@@ -380,8 +373,8 @@ def _starts(tokens: Tokens, lexeme: str) -> list[int]:
 
 def _compatible(character: str) -> str | None:
     """The ASCII form of wide and other compatibility characters."""
-    normal = spelling(character)
-    return normal if normal.isascii() and normal != character and len(normal) <= 2 else None
+    known = normal(character)
+    return known if known.isascii() and known != character and len(known) <= 2 else None
 
 
 def _named(character: str) -> str:

@@ -11,11 +11,12 @@ from itertools import accumulate, compress
 
 from exprc.diagnostics import MOST_SHOWN, Edit, Label
 from exprc.source import Source, Span
+from exprc.spelling import normal
 from exprc.syntax.ast import Comment
 from exprc.syntax.brackets import OpenBracket, close_bracket, close_forgotten, report_open
 from exprc.syntax.characters import blanked, check_characters
 from exprc.syntax.documentation import attach_documentation
-from exprc.syntax.lexemes import BAD_OPERATORS, report_lexeme, slip_meaning, spelling
+from exprc.syntax.lexemes import BAD_OPERATORS, report_lexeme, slip_meaning
 from exprc.syntax.tables import LITERALS, PATTERNS
 from exprc.syntax.tokens import (
     BINARY,
@@ -86,8 +87,8 @@ class _Kinds(dict[str, int]):
         if not lexeme.isidentifier():
             return MISTAKE
         if not lexeme.isascii():
-            self.tokens.spellings[lexeme] = normal = spelling(lexeme)
-            return MISTAKE if normal in KEYWORDS else NAME
+            self.tokens.spellings[lexeme] = known = normal(lexeme)
+            return MISTAKE if known in KEYWORDS else NAME
         return NAME
 
 
