@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from exprc.diagnostics import UserError
 from exprc.driver.compilation import Compilation
-from exprc.driver.showing import show_assembly, show_entries, show_kernels, show_llvm
 from exprc.driver.targets import is_this_system
 from exprc.package.abi import exported_symbols
 from exprc.package.header import make_header
@@ -67,10 +66,13 @@ def make_artefacts(state: Compilation) -> Artefacts:
 
 def _texts(state: Compilation, forms: tuple[str, ...]) -> dict[str, str | bytes]:
     """LLVM, assembly, kernels, the graph with a picture of the model, where they were asked for."""
+    files: dict[str, str | bytes] = {}
+    if not {"llvm", "asm", "kernels", "graph"} & set(forms):
+        return files
+    from exprc.driver.showing import show_assembly, show_entries, show_kernels, show_llvm
     from exprc.package.write import MARKER
 
     name = state.options.name
-    files: dict[str, str | bytes] = {}
     for form, show, ending, comment in (
         ("llvm", show_llvm, "ll", ";"),
         ("asm", show_assembly, "s", "#"),

@@ -15,16 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exprc.driver.compilation import Compilation, Entry, definition_names, fixed_sizes
 from exprc.driver.options import Options, rewrite_settings
-from exprc.driver.showing import (
-    show_assembly,
-    show_entries,
-    show_files,
-    show_kernels,
-    show_llvm,
-    show_model,
-    show_program,
-    show_values,
-)
 from exprc.ir.node import Node, toposort
 from exprc.ir.substitution import substitute_sizes
 from exprc.source import Source
@@ -204,13 +194,27 @@ def _verify_plans(state: Compilation) -> None:
         verify_plan(plan)
 
 
+def _showing(name: str) -> Callable[[Compilation], str]:
+    """The function of this name in `showing`, which a plain build does not need."""
+
+    def show(state: Compilation) -> str:
+        from exprc.driver import showing
+
+        text: str = getattr(showing, name)(state)
+        return text
+
+    return show
+
+
 STAGES: tuple[Stage, ...] = (
-    Stage("parse", "text to syntax tree", _parse, show_program),
-    Stage("check", "names, types, shapes: syntax tree to graph", _check, show_model),
-    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, show_values, _verify_values),
-    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, show_entries, _verify_entries),
-    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, show_kernels, _verify_plans),
-    Stage("lower", "kernels to LLVM", _lower, show_llvm),
-    Stage("compile", "LLVM to object code", _compile, show_assembly),
-    Stage("package", "library, header, manifest and module", _package, show_files),
-)
+    Stage("parse", "text to syntax tree", _parse, _showing("show_program")),
+    Stage("check", "names, types, shapes: syntax tree to graph", _check, _showing("show_model")),
+    Stage("simplify", "explicit derivatives expanded; folding, stable forms", _simplify, _showing("show_values"),
+          _verify_values),
+    Stage("differentiate", "gradients of the losses, in closed form", _differentiate, _showing("show_entries"),
+          _verify_entries),
+    Stage("schedule", "phases, nests, buffers: graph to kernels", _schedule, _showing("show_kernels"), _verify_plans),
+    Stage("lower", "kernels to LLVM", _lower, _showing("show_llvm")),
+    Stage("compile", "LLVM to object code", _compile, _showing("show_assembly")),
+    Stage("package", "library, header, manifest and module", _package, _showing("show_files")),
+)  # fmt: skip
