@@ -27,6 +27,7 @@ from workloads import DTYPES, Data, Reference
 HERE = Path(__file__).parent
 ERRORS = {"f64": 1e-12, "f32": 1e-5}
 LOCK = Path(tempfile.gettempdir()) / "bench.lock"
+FAR = 8.0  # times the fastest, beyond which a peer is measured in two rounds only
 LONGEST = 120.0  # seconds of a first call, beyond which a peer is not measured
 C, LIBMVEC, TOUCH = "C", "C, libmvec", "bytes"
 
@@ -184,7 +185,7 @@ def library_function(name: str, dtype: str, model: Path) -> native.Function:
     return native.Function(model / f"lib{module}.so", symbol, f"{symbol}_workspace")
 
 
-def from_python(key: Key, setting: Setting) -> list[Group]:
+def from_python(key: Key, setting: Setting) -> Iterator[Group]:
     """All peers with all arrays in each call, and, where the program has inputs, with the data bound."""
     stored = Stored(key, setting.folder)
     workload = workloads.load(key.workload)
@@ -195,7 +196,8 @@ def from_python(key: Key, setting: Setting) -> list[Group]:
         if worker.peer.package not in described[name].get("versions", {}):
             del running[name]
     ways = (False, True) if stored.data.inputs else (False,)
-    return [_one_way(key._replace(bound=bound), stored, running, setting) for bound in ways]
+    for bound in ways:
+        yield _one_way(key._replace(bound=bound), stored, running, setting)
 
 
 def _one_way(key: Key, stored: Stored, running: dict[str, Worker], setting: Setting) -> Group:
@@ -209,7 +211,8 @@ def _one_way(key: Key, stored: Stored, running: dict[str, Worker], setting: Sett
     rounds, least = setting.measured_rounds(workloads.case(key.workload, key.case))
     with alone():
         for number in range(rounds):
-            for name in active if number % 2 else reversed(active):
+            taking = active if number < 2 else _near(times)
+            for name in taking if number % 2 else reversed(taking):
                 answer = running[name].ask(do="measure", seconds=least)
                 times[name] += answer.get("times", [])
                 busy = max(entries[name].busy, round(answer.get("busy", 0.0), 2))
@@ -219,6 +222,12 @@ def _one_way(key: Key, stored: Stored, running: dict[str, Worker], setting: Sett
         found = store.entry(times[name])
         entries[name] = entries[name]._replace(median=found.median, least=found.least, count=found.count)
     return store.group(key, entries, bytes=_bytes(stored))
+
+
+def _near(times: dict[str, list[float]]) -> list[str]:
+    """Those that are not hopelessly slower than the fastest, which are not worth more than two rounds."""
+    least = {name: min(found) for name, found in times.items() if found}
+    return [name for name, found in least.items() if found <= FAR * min(least.values())]
 
 
 def _prepared(key: Key, stored: Stored, worker: Worker, model: Path, build_seconds: float) -> Entry:

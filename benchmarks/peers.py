@@ -45,6 +45,7 @@ def settings(threads: int) -> dict[str, str]:
     return {
         **dict.fromkeys(counts, str(threads)),
         **one,
+        "TORCHINDUCTOR_COMPILE_THREADS": str(threads),
         "JAX_PLATFORMS": "cpu",
         "JAX_ENABLE_X64": "1",
         "JAX_CPU_ENABLE_ASYNC_DISPATCH": "0",

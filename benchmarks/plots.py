@@ -12,7 +12,7 @@ from measuring import LIBMVEC, C
 from peers import OWN, PEERS
 from store import Group
 
-LINE, LEFT, WIDTH, TOP, LEGEND = 17, 390, 560, 62, 26
+LINE, LEFT, WIDTH, TOP, LEGEND = 17, 410, 560, 62, 26
 COLOURS = ("#1f6feb", "#d1242f", "#8250df", "#bf8700", "#1a7f37", "#cf5fa2", "#57606a", "#0a9ba8")
 STYLE = (
     "svg{background:#fff}text{font:11px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1a1a1a}"

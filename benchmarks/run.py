@@ -21,7 +21,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cold
@@ -58,7 +58,7 @@ def main() -> None:
             print(f"wrote {path}")
 
 
-def _due(setting: Setting, options: argparse.Namespace) -> Iterator[Callable[[], list[store.Group]]]:
+def _due(setting: Setting, options: argparse.Namespace) -> Iterator[Callable[[], Iterable[store.Group]]]:
     """What has not been measured on this code."""
     known, code = store.load(options.state), store.code()
 
