@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,6 @@ class Setting:
         self.folder, self.python, self.quick, self.rounds, self.chosen = folder, python, quick, rounds, chosen
         self.workers: dict[tuple[str, int], Worker] = {}
         self.models: dict[tuple[str, str], tuple[Path, float]] = {}
-        self.stored: dict[Key, Stored] = {}
 
     def worker(self, peer: str, threads: int) -> Worker:
         """The peer's process, started when it is first asked for; those with other threads are stopped."""
@@ -78,6 +78,10 @@ class Stored:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
             for index, (name, array) in enumerate(arrays.items()):
                 np.save(self.folder / part / f"{index}-{name}.npy", array)
+
+    def remove(self) -> None:
+        """Takes the files away."""
+        shutil.rmtree(self.folder)
 
 
 class Worker:
@@ -144,7 +148,7 @@ def at_the_abi(key: Key, setting: Setting) -> Group:
         LIBMVEC: native.kernel(key.workload, key.dtype, setting.folder, libmvec=True),
         TOUCH: native.touch(key.dtype, setting.folder),
     }
-    program = native.driver(setting.folder)
+    program, arrays = native.driver(setting.folder), native.write_arrays(stored.data, stored.folder)
     drivers, memory, errors = {}, {}, {}
     for side, function in functions.items():
         folder = stored.folder / side.replace(", ", "_")
@@ -152,7 +156,7 @@ def at_the_abi(key: Key, setting: Setting) -> Group:
         if side == TOUCH:
             words = native.touch_arguments(stored.data, stored.results, key.dtype, folder)
         else:
-            words = native.arguments(case.sizes, stored.data, stored.results, folder)
+            words = native.arguments(case.sizes, arrays, stored.results, folder)
         drivers[side] = native.Driver(program, function, words)
         memory[side] = int(drivers[side].ask("first")[1])
         if side != TOUCH:
@@ -166,6 +170,7 @@ def at_the_abi(key: Key, setting: Setting) -> Group:
                 times[side] += drivers[side].ask(f"measure {seconds}")
     for driver in drivers.values():
         driver.stop()
+    stored.remove()
     entries = {
         side: store.entry(
             times[side],
@@ -198,6 +203,7 @@ def from_python(key: Key, setting: Setting) -> Iterator[Group]:
     ways = (False, True) if stored.data.inputs else (False,)
     for bound in ways:
         yield _one_way(key._replace(bound=bound), stored, running, setting)
+    stored.remove()
 
 
 def _one_way(key: Key, stored: Stored, running: dict[str, Worker], setting: Setting) -> Group:

@@ -97,13 +97,17 @@ class Driver:
         self.process.wait()
 
 
-def arguments(sizes: dict[str, int], data: Data, results: Sequence[Array], folder: Path) -> list[str]:
-    """What `driver.c` is told of a case; the results are written to files of `folder`."""
-    words = [f"size:{size}" for size in sizes.values()]
-    for index, array in enumerate(data.arrays):
-        path = folder / f"in{index}.bin"
+def write_arrays(data: Data, folder: Path) -> list[Path]:
+    """A raw file of `folder` for each array."""
+    paths = [folder / f"in{index}.bin" for index in range(len(data.arrays))]
+    for path, array in zip(paths, data.arrays):
         array.tofile(path)
-        words.append(f"in:{path}")
+    return paths
+
+
+def arguments(sizes: dict[str, int], arrays: Sequence[Path], results: Sequence[Array], folder: Path) -> list[str]:
+    """What `driver.c` is told of a case; the results are written to files of `folder`."""
+    words = [f"size:{size}" for size in sizes.values()] + [f"in:{path}" for path in arrays]
     return words + [f"out:{folder / f'out{index}.bin'}:{array.nbytes}" for index, array in enumerate(results)]
 
 

@@ -68,7 +68,7 @@ def test_kernels_by_hand_agree_with_the_reference(libmvec: bool, tmp_path: Path)
         data = data_of(name, dtype)
         reference = workloads.load(name).reference(data)
         results = [np.empty(np.shape(found), workloads.DTYPES[dtype]) for found in reference.results]
-        words = native.arguments(small(name), data, results, tmp_path)
+        words = native.arguments(small(name), native.write_arrays(data, tmp_path), results, tmp_path)
         process = native.Driver(driver, native.kernel(name, dtype, tmp_path, libmvec), words)
         process.ask("first")
         process.ask("write")
