@@ -361,7 +361,7 @@ def test_an_empty_program_is_no_mistake() -> None:
 LATER = [
     "density lp = -w^2", "param s : f64 > 0", "input k : i64 in 0..3", "update w <- w - 1", "require n == 3",
     'use "layers.expr"', 'use "layers.expr" as l', "fn f(x) { x * x }", "K[i] = grad(x[i] * w, w)",
-    "a = x[k0]", "a = x[x > 0]", "a = concat([x, x], axis=0)", "a = var(x)", "a = hessian(w^2, w)",
+    "a = set(x[k0], 1)", "a = x[x > 0]", "a = concat([x, x], axis=0)", "a = var(x)", "a = hessian(w^2, w)",
     "H = scan h = w over v in x while h > 0 { h * v }", "H = scan(checkpoint=16) h = w over v in x { h * v }",
     "param q : f64 = w", "H = scan h = w over v in x { h * grad(h * w, w) }", "fn f(x) -> f64, f64 = x",
 ]  # fmt: skip

@@ -48,8 +48,45 @@ def visit_index(context: Context, scope: Scope, expression: ast.Index) -> Visit:
     value, given = yield from visit_positions(context, scope, expression)
     if given is None:
         return POISON
+    picked = [at for at, positions in enumerate(given) if _is_picked(expression.items[at], positions)]
+    if picked:
+        return _picked(context, scope, expression, value, given, picked)
     parts = parts_of(context, scope, expression, value.known, given)
     return POISON if parts is None else Value(take(value.known, parts), value.weak)
+
+
+def _is_picked(item: ast.Expression | ast.Slice, positions: list[Value | None]) -> bool:
+    """Whether an index is made of data."""
+    if isinstance(item, ast.Slice) or not positions or positions[0] is None:
+        return False
+    return positions[0].size is None and positions[0].known.dtype in INTEGERS
+
+
+def _picked(
+    context: Context,
+    scope: Scope,
+    expression: ast.Index,
+    value: Value,
+    given: list[list[Value | None]],
+    picked: list[int],
+) -> Value:
+    """What stands at indices that are data: the other items are taken first, these then of all of their axes."""
+    from exprc.check.picking import Pick, pick
+
+    parts = parts_of(context, scope, expression, value.known, given, picking=True)
+    if parts is None:
+        return POISON
+    node = take(value.known, parts)
+    kept = [at for at, part in enumerate(parts) if part is None or not part.dropped]
+    picks = [
+        Pick(kept.index(at), found, item)
+        for at in picked
+        if (found := given[at][0]) is not None and not isinstance(item := expression.items[at], ast.Slice)
+    ]
+    integers = [at for at, item in enumerate(expression.items) if given[at] and not isinstance(item, ast.Slice)]
+    together = integers == list(range(integers[0], integers[-1] + 1))
+    result = pick(context, scope, node, picks, together)
+    return POISON if result is None else Value(result, value.weak)
 
 
 def visit_positions(context: Context, scope: Scope, expression: ast.Index) -> Any:
@@ -74,9 +111,17 @@ def _positions(item: ast.Expression | ast.Slice) -> tuple[ast.Expression | None,
 
 
 def parts_of(
-    context: Context, scope: Scope, expression: ast.Index, node: Node, given: list[list[Value | None]]
+    context: Context,
+    scope: Scope,
+    expression: ast.Index,
+    node: Node,
+    given: list[list[Value | None]],
+    picking: bool = False,
 ) -> list[Part | None] | None:
-    """What is taken of each axis, None being an inserted one; no list after a message."""
+    """What is taken of each axis, None being an inserted one; no list after a message.
+
+    `picking` takes all of an axis that is indexed by data.
+    """
     count = sum(1 for positions in given if positions)
     if count > node.type.rank:
         _report_too_many(context, scope, expression, node, count)
@@ -88,6 +133,10 @@ def parts_of(
             parts.append(None)
             continue
         axis = Axis(number, node.shape[number], expression, node)
+        if picking and _is_picked(item, positions):
+            parts.append(Part(ZERO, axis.extent))
+            number += 1
+            continue
         part = _part(context, scope, axis, item, positions)
         if part is None:
             return None

@@ -23,13 +23,17 @@ from exprc.diagnostics import Label
 from exprc.ir.index import Guard, axis
 from exprc.ir.node import Node, make
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, OPAQUE, PROJECT, REDUCE, SCAN, VIEW, Op
-from exprc.ir.sizes import ONE, ZERO, Size
+from exprc.ir.sizes import ONE, ZERO, Size, product
 from exprc.ops import TABLE, cast, div, sum_, where
-from exprc.ops.compare import and_
+from exprc.ops.arithmetic import add, mul
+from exprc.ops.compare import and_, ge, lt
 from exprc.ops.entries import entries
+from exprc.ops.leaves import iota
+from exprc.ops.leaves import size as size_leaf
 from exprc.ops.table import constant_like
 from exprc.ops.views import broadcast
 
+_TAKE = TABLE["take"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -138,8 +142,25 @@ def _composite(spreader: Spreader, node: Node, args: list[Spread]) -> Spread:
 
 
 def _opaque(spreader: Spreader, node: Node, args: list[Spread]) -> Spread:
+    if node.op is _TAKE:
+        return _taken(spreader, node, args)
     indices = spreader.sorted(*(one.indices for one in args))
     return Spread(make(node.op, tuple(spreader.aligned(one, indices) for one in args), node.attrs), indices)
+
+
+def _taken(spreader: Spreader, node: Node, args: list[Spread]) -> Spread:
+    """Entries at places of an entry's array: where each entry has an array of its own, it lies behind those before."""
+    source, places = args
+    if not source.indices:
+        return Spread(make(_TAKE, (source.node, places.node)), places.indices)
+    indices = spreader.sorted(source.indices, places.indices)
+    total = spreader.aligned(places, indices)
+    own = size_leaf(product(node.args[0].shape))
+    inside = and_(ge(total, 0), lt(total, own))
+    for at, symbol in enumerate(source.indices):
+        stride = size_leaf(product(source.node.shape[at + 1 :]))
+        total = add(total, mul(iota(total.shape, indices.index(symbol)), stride))
+    return Spread(make(_TAKE, (source.node, where(inside, total, -1))), indices)
 
 
 # ---- reductions by index
