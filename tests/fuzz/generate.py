@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 
 from fuzz.expressions import Drawer
+from fuzz.indexed import draw_entries
 from fuzz.language import F32, F64, Kind, Scope, bracketed, size
 
 LOSS = "loss"
@@ -39,7 +40,8 @@ class _Program:
         choice = self.choice
         for _ in range(choice.choices((0, 1, 2, 3, 4), (3, 4, 2, 2, 1))[0]):
             draw = choice.choices(
-                (self._define, self._function, self._scan, self._derivative, self._factor), (6, 1, 2, 2, 1)
+                (self._define, self._function, self._scan, self._derivative, self._factor, self._entries),
+                (6, 1, 2, 2, 1, 1),
             )[0]
             draw()
         for _ in range(choice.choices((0, 1, 2), (2, 4, 1))[0]):
@@ -72,6 +74,13 @@ class _Program:
         text = self.drawer.expression(kind, self._depth())
         name = self._name()
         self.statements.append(f"{role}{name} = {text}" + self._comment())
+        self.scope.add(name, kind, named=True)
+
+    def _entries(self) -> None:
+        """A definition by entries."""
+        indices, body, kind = draw_entries(self.drawer, self._depth())
+        name = self._name()
+        self.statements.append(f"{name}{indices} = {body}" + self._comment())
         self.scope.add(name, kind, named=True)
 
     def _output(self) -> None:
