@@ -304,9 +304,10 @@ def _bounds_hold(
 
 
 def _note_read(context: Context, scope: Scope, axis: Axis, span: Span, start: Size, low: Size, high: Size) -> None:
-    from exprc.check.open_forms import Read, note_read
+    from exprc.check.open_forms import Read, narrowed, note_read
 
-    note_read(context, Read(start, low, high, axis.extent, span, tuple(_owner_labels(scope, axis)), scope))
+    around = tuple(narrowed(context, scope))
+    note_read(context, Read(start, low, high, axis.extent, span, tuple(_owner_labels(scope, axis)), scope, around))
 
 
 def _from_end(position: Size, extent: Size) -> Size:

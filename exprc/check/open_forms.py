@@ -12,6 +12,7 @@ from typing import NamedTuple
 from exprc.check.context import Context
 from exprc.check.ranges import MARK, Range, indices_in
 from exprc.check.scopes import Scope
+from exprc.check.values import Value
 from exprc.diagnostics import Label
 from exprc.ir.sizes import Size
 from exprc.source import Span
@@ -42,7 +43,7 @@ class Index:
 class Read(NamedTuple):
     """What is read of an axis at places made of indices: from `low` to before `high`, under the choices around it.
 
-    `start` is what the view says of it.
+    `start` is what the view says of it; `narrowed` are the indices around it whose ranges depend on others.
     """
 
     start: Size
@@ -52,6 +53,7 @@ class Read(NamedTuple):
     span: Span
     owner: tuple[Label, ...]
     scope: Scope
+    narrowed: tuple[Index, ...]
 
 
 class Choosing(NamedTuple):
@@ -73,6 +75,20 @@ class Form:
         self.indices: dict[str, Index] = {}
         self.reads: list[Read] = []
         self.choosing: list[Choosing] = []
+
+
+def narrowed(context: Context, scope: Scope) -> list[Index]:
+    """The indices that are seen in a scope and whose ranges depend on others: nothing is computed outside of these."""
+    found: list[Index] = []
+    place: Scope | None = scope if context.form is not None else None
+    while place is not None and context.form is not None:
+        for binding in place.names.values():
+            size = binding.value.size if binding.role == "index" and isinstance(binding.value, Value) else None
+            index = context.form.indices[size.symbol] if size is not None and size.symbol is not None else None
+            if index is not None and index.given is not None and any(map(indices_in, index.given)):
+                found.append(index)
+        place = place.parent
+    return found
 
 
 def note_use(context: Context, position: Size, use: Use) -> None:

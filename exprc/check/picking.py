@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from exprc.check.context import Context
 from exprc.check.meeting import clashing_axis
-from exprc.check.ranges import Range, indices_in
+from exprc.check.open_forms import narrowed
 from exprc.check.report import NOT_BUILT
 from exprc.check.scopes import Scope
 from exprc.check.values import Value
 from exprc.diagnostics import Label
 from exprc.ir.node import Node
-from exprc.ir.sizes import Size, product
+from exprc.ir.sizes import Size, dim, product
 from exprc.ir.types import I64
 from exprc.ops import cast, ge, lt, where
 from exprc.ops.arithmetic import add, mul
@@ -105,21 +105,8 @@ def _inside(context: Context, scope: Scope, extent: Size, one: Pick) -> Node:
 def _ranges(context: Context, scope: Scope) -> list[tuple[Node, bool]]:
     """That indices are in ranges which depend on others."""
     found: list[tuple[Node, bool]] = []
-    place: Scope | None = scope if context.form is not None else None
-    while place is not None:
-        for binding in place.names.values():
-            value = binding.value
-            size = value.size if isinstance(value, Value) and binding.role == "index" else None
-            given = _range_of(context, size) if size is not None else None
-            if size is not None and given is not None:
-                index = size_leaf(size)
-                found += [(ge(index, size_leaf(given.low)), True), (lt(index, size_leaf(given.high)), True)]
-        place = place.parent
+    for one in narrowed(context, scope):
+        assert one.given is not None
+        index = size_leaf(dim(one.symbol))
+        found += [(ge(index, size_leaf(one.given.low)), True), (lt(index, size_leaf(one.given.high)), True)]
     return found
-
-
-def _range_of(context: Context, index: Size) -> Range | None:
-    """The range of an index where it depends on others."""
-    assert context.form is not None and index.symbol is not None
-    given = context.form.indices[index.symbol].given
-    return given if given is not None and (indices_in(given.low) or indices_in(given.high)) else None

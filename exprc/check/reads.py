@@ -18,7 +18,7 @@ from exprc.check.settling import Box
 from exprc.diagnostics import Edit, Label
 from exprc.ir.node import Node
 from exprc.ir.op import LEAF, Op
-from exprc.ir.sizes import ONE, ZERO, Size, constant, product
+from exprc.ir.sizes import ONE, ZERO, Size, constant, dim, product
 from exprc.ops import TABLE, constant_value
 from exprc.ops.leaves import SIZE
 
@@ -42,6 +42,9 @@ def check_reads(
     sound = True
     for read in form.reads:
         known = [fact for condition, chosen in read.scope.choices for fact in _facts(condition, chosen)]
+        for index in read.narrowed:
+            symbol, (low, high) = dim(index.symbol), ranges[index.symbol]
+            known += [symbol - low, high - 1 - symbol]
         check = _check(context, form, read, ranges, outer, known)
         if check is None:
             sound = False
@@ -61,7 +64,7 @@ def _check(
             guarded = guarded or not is_certain(difference, outer)
             continue
         bound = next(least(difference, ranges), None)
-        if bound is None or read.scope.choices:
+        if bound is None or read.scope.choices or read.narrowed:
             return _watched(context, read)
         if always_negative(bound):
             _report_outside(context, form, read, ranges, bound, difference is read.low)

@@ -236,7 +236,7 @@ class Spreader:
         last = read.extent - (read.high - read.low) + 1
         index = self.integer(read.low)
         chosen = [self._chosen(condition, wanted) for condition, wanted in read.scope.choices]
-        chosen += [mask for symbol in index.indices if (mask := self.mask(symbol)) is not None]
+        chosen += [mask for one in read.narrowed if (mask := self.mask(one.symbol)) is not None]
         for condition in chosen:
             indices = self.sorted(index.indices, condition.indices)
             places = self.aligned(index, indices)
