@@ -148,10 +148,10 @@ VALUES: dict[str, Callable[[Any], Any]] = {
     "r = sum[i, j in 0..i + 1](C[i, j] * x[i])": lambda D: (lower(D) * D["x"][:, None]).sum(),
     "r[i in 0..n] = sum[j in 0..i](x[j])": lambda D: np.cumsum(D["x"]) - D["x"],
     "r = sum[i in 0..n, j in i + 1..n](x[i + 1] * x[j])": lambda D: sum(
-        D["x"][i + 1] * D["x"][i + 1 :].sum() for i in range(D["n"] - 1)
+        (D["x"][i + 1] * D["x"][i + 1 :].sum() for i in range(D["n"] - 1)), 0.0
     ),
     "r = sum[i in 0..n, j in 0..i](x[i - 1] * x[j])": lambda D: sum(
-        D["x"][i - 1] * D["x"][:i].sum() for i in range(1, D["n"])
+        (D["x"][i - 1] * D["x"][:i].sum() for i in range(1, D["n"])), 0.0
     ),
     "r[i] = sum[j in 0..i, k in 0..j](C[i, j] * C[j, k])": lambda D: (lower(D, -1) @ lower(D, -1)).sum(1),
     "r[i] = mean[j in 0..i + 1](C[i, j])": lambda D: (lower(D).sum(1) / np.arange(1, D["n"] + 1)),
