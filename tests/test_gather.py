@@ -14,6 +14,7 @@ from support import build
 
 from exprc import driver
 from exprc.check import check_program
+from exprc.cli.main import run
 from exprc.diagnostics import KnownLimit, UserError
 from exprc.ir.evaluate import evaluate
 from exprc.source import Source
@@ -151,6 +152,13 @@ def test_many_f32_for_one_place_are_added_up_in_f64(tmp_path: Path) -> None:
     gradient = module.E.grad(c=np.zeros(len(y), "i8"), y=y, b=np.ones(2, "f4")).b
     assert gradient.dtype == np.float32
     assert abs(gradient[0] - y.sum(dtype="f8")) <= 2**-18 * y.sum(dtype="f8") and gradient[1] == 0
+
+
+def test_gradients_read_as_what_is_added_up(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "model.expr"
+    path.write_text("dim n, g\ninput y : f64[n]\ninput c : i64[n]\nparam b : f64[g]\nloss E = sum((y - b[c])^2) / 2\n")
+    assert run(["grad", str(path)]) == 0
+    assert capsys.readouterr().out == "dE/db = increment(zeros(g)[c], b[c] - y)\n"
 
 
 # ---- faults and limits

@@ -68,6 +68,8 @@ def _elementwise(node: Node, arguments: list[Piece]) -> Piece:
         return call(node.attrs[0], arguments[0].text, shape=shape)._replace(integer=plain)
     if node.op.fault is not None:
         return arguments[0]  # it is there for its fault
+    if node.op is WHERE and node.args[2].op.fault is not None and node.args[0].args[:1] == node.args[2:]:
+        return arguments[2]  # an index, of which negative ones count from the end
     if node.op is WHERE:
         replaced = replaced_piece(node, arguments)
         if replaced is not None:
