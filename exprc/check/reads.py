@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from exprc.check.context import Context
-from exprc.check.facts import always_negative, require_at_most, require_entries
+from exprc.check.facts import always_negative, never_negative, require_at_most, require_entries
 from exprc.check.open_forms import Choosing, Form, Read, described
 from exprc.check.ranges import Range, affine, indices_in, is_certain, least
 from exprc.check.report import NOT_BUILT, quoted
@@ -64,9 +64,11 @@ def _check(
             guarded = guarded or not is_certain(difference, outer)
             continue
         bound = next(least(difference, ranges), None)
-        if bound is None or read.scope.choices or read.narrowed:
+        never = bound is not None and is_certain(-difference - 1, ranges, known)
+        if not never and (bound is None or read.scope.choices or read.narrowed):
             return _watched(context, read)
-        if always_negative(bound):
+        assert bound is not None
+        if never or always_negative(bound):
             _report_outside(context, form, read, ranges, bound, difference is read.low)
             return None
         require_at_most(context, read.span, ZERO, bound)
@@ -157,6 +159,8 @@ def _narrower(
     low, high = ranges[symbol]
     name = form.indices[symbol].name
     low, high = (low - bound, high) if before else (low, high + bound)
+    if never_negative(low - high):
+        return "", ()
     text = f"{name} in {described(low)}..{described(high)}"
     return f"give it a range: `{text}`", (Edit(form.indices[symbol].binder.span, text),)
 
