@@ -23,6 +23,7 @@ from exprc.schedule.interpret import interpret
 from exprc.schedule.read import read_plan
 from exprc.schedule.show import show_plan
 from exprc.source import Source
+from exprc.syntax.format import format_program
 from exprc.syntax.parse import parse
 
 Array = np.ndarray[Any, Any]
@@ -337,6 +338,35 @@ def test_no_array_of_all_pairs_is_kept() -> None:
     state = run_stages(Source("model.expr", text), driver.Options(), "schedule")
     kept = [{str(size) for size in buffer.shape} for plan in state.plans for buffer in plan.workspace]
     assert [sizes for sizes in kept if {"n", "m"} <= sizes] == []
+
+
+WRITTEN = """dim n,m
+input A:f64[n,m]
+# before
+K[i,j]=A[i,j]*2   # behind
+s=sum[ i , j in 0 .. m-1 ]( # inside
+   K[i,j] +
+   A[i , j+1])
+output r[i in 0..n-1,  # one
+  j,]=if i>0 then K[i-1,j] else 0
+loss E = sum [i,] (max[j](K[i,j])^2)
+"""
+FORMATTED = """dim n, m
+input A : f64[n, m]
+# before
+K[i, j] = A[i, j] * 2       # behind
+s = sum[i, j in 0..m - 1](  # inside
+    K[i, j] +
+    A[i, j + 1])
+output r[i in 0..n - 1,  # one
+    j] = if i > 0 then K[i - 1, j] else 0
+loss E = sum[i](max[j](K[i, j])^2)
+"""
+
+
+def test_forms_are_formatted_once_with_their_comments() -> None:
+    assert format_program(Source("model.expr", WRITTEN)) == FORMATTED
+    assert format_program(Source("model.expr", FORMATTED)) == FORMATTED
 
 
 # ---- local and nested
