@@ -2,11 +2,15 @@
 
 `python benchmarks/vector_math.py` compares what `exprc build` makes with C that gcc vectorises with glibc's libmvec
 (-O3 -march=native -ffast-math) and with NumPy.  Each runs in processes of its own, in turn: loading a library that was
-linked with -ffast-math would flush subnormal numbers of the whole process.  Names as arguments choose functions.
+linked with -ffast-math would flush subnormal numbers of the whole process.  Names as arguments choose functions;
+`--save` writes docs/speed.json, the source of a table of docs/numerics.md.
 """
 
 from __future__ import annotations
 
+import json
+import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 COUNT, CALLS, ROUNDS = 2048, 300, 7
+SAVED = Path(__file__).resolve().parent.parent / "docs" / "speed.json"
 DTYPES = {"f64": "double", "f32": "float"}
 
 
@@ -53,7 +58,7 @@ FUNCTIONS = {
     "erfc": Timed("erfc(x)", -3, 6, "erfc(x)"),
     "lgamma": Timed("lgamma(x)", 0.1, 20),
     "digamma": Timed("digamma(x)", 0.1, 20),
-    "trigamma": Timed("polygamma(1, x)", 0.1, 20),
+    "trigamma": Timed("trigamma(x)", 0.1, 20),
     "sqrt": Timed("sqrt(x)", 0.01, 100, "sqrt(x)", "sqrt"),
     "rsqrt": Timed("rsqrt(x)", 0.01, 100, "1 / sqrt(x)"),
     "power": Timed("x ^ 2.7", 0.01, 100, "pow(x, 2.7)"),
@@ -114,7 +119,7 @@ for line in sys.argv[1:]:
 Found = dict[tuple[str, str], list[float]]
 
 
-def main(chosen: list[str]) -> None:
+def main(chosen: list[str], save: bool) -> None:
     """Builds, runs in turn, and writes a line for each function and dtype."""
     functions = {name: timed for name, timed in FUNCTIONS.items() if name in chosen or not chosen}
     with tempfile.TemporaryDirectory() as name:
@@ -132,6 +137,28 @@ def main(chosen: list[str]) -> None:
                     function, dtype, time = line.split()
                     found[peer].setdefault((function, dtype), []).append(float(time))
     sys.stdout.write(table(found))
+    if save:
+        SAVED.write_text(saved(found))
+
+
+def saved(found: dict[str, Found]) -> str:
+    """The least times as JSON, which `tools/document.py` puts into docs/numerics.md."""
+    times: dict[str, dict[str, dict[str, float]]] = {}
+    for peer, own in found.items():
+        for (name, dtype), values in own.items():
+            times.setdefault(name, {}).setdefault(dtype, {})[peer] = round(min(values), 3)
+    described = {"machine": machine(), "rounds": ROUNDS, "peers": list(found), "times": times}
+    return json.dumps(described, indent=1) + "\n"
+
+
+def machine() -> str:
+    """The processor and what it compiled with."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    wide = "AVX-512" if any(line.startswith("flags") and "avx512f" in line for line in lines) else "AVX2"
+    libraries = platform.libc_ver()
+    gcc = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{model} with {wide}, {libraries[0]} {libraries[1]}, gcc {gcc}"
 
 
 def table(found: dict[str, Found]) -> str:
@@ -150,7 +177,7 @@ def ours(functions: dict[str, Timed], folder: Path) -> list[str]:
     """The command that times a library of exprc."""
     program = "dim n\ninput x : f64[n]\ninput y : f32[n]\n"
     for name, timed in functions.items():
-        of_y = timed.call.replace("exp", "EXP").replace("x", "y").replace("EXP", "exp")
+        of_y = re.sub(r"\bx\b", "y", timed.call)
         program += f"output {name}_f64 = {timed.call}\noutput {name}_f32 = {of_y}\n"
     (folder / "timed.expr").write_text(program)
     build = [sys.executable, "-m", "exprc", "build", str(folder / "timed.expr"), "-o", str(folder)]
@@ -202,4 +229,4 @@ def compile_c(folder: Path, name: str, text: str, flags: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main([name for name in sys.argv[1:] if name != "--save"], "--save" in sys.argv)

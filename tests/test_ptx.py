@@ -40,6 +40,8 @@ PROGRAMS = {
     "loss f32": LOSS.format(t="f32"),
     "variance f64": VARIANCE.format(t="f64"),
     "variance f32": VARIANCE.format(t="f32"),
+    "rare f64": "dim n\ninput x : f64[n]\noutput y = sin(x) + lgamma(x) * digamma(x)\n",
+    "rare f32": "dim n\ninput x : f32[n]\noutput y = log(x) * cos(x)\noutput z = trigamma(x)\n",
     "two passes": "dim n\ninput x : f64[n]\noutput l = logsumexp(x)\n",
     "integers": "dim n\ninput k : i64[n]\ninput q : i32[n]\noutput s = sum(k)\noutput t = sum(q)\noutput u = max(q)\n",
     "flags": "dim n\ninput x : f64[n]\noutput a = any(x > 2)\noutput c = sum(x > 0)\noutput f = x > 0\n",

@@ -76,7 +76,7 @@ def test_f32_agrees_with_f64(name: str) -> None:
     found, wanted = run(name, values), run(name, values.astype(np.float64))
     scale = CASES[name].scale
     scales = np.array([scale(value) if scale else 0.0 for value in values.tolist()])
-    error = exact.counted(np.float32, found, wanted, np.zeros(len(found)), scales)
+    error = exact.differences(found, wanted, scales)
     worst = int(np.argmax(error))
     assert error[worst] <= bound(name, "f32") + 1e-3, (values[worst], found[worst], wanted[worst])
 
@@ -264,12 +264,12 @@ def instruction_count(dtype: str, *names: str, negated: bool = False) -> int:
     return sum(instruction.op not in ("input", "const", "bitcast") for instruction in program.instructions)
 
 
-# What functions cost, so that a change that makes one dearer is noticed.
+# What functions cost, what is rare included, so that a change that makes one dearer is noticed.
 BUDGET = {
     "exp": (27, 23),
     "expm1": (48, 43),
     "log": (44, 33),
-    "log1p": (46, 35),
+    "log1p": (47, 36),
     "sigmoid": (53, 49),
     "softplus": (80, 65),
     "tanh": (58, 54),

@@ -81,7 +81,7 @@ def _every_exponent(name: str) -> tuple[float, float]:
     scale = np.zeros(len(found))
     if case.scale is not None:
         scale = np.array([case.scale(*given) for given in zip(*(column.tolist() for column in columns), strict=True)])
-    error = exact.counted(np.float32, found, wanted, np.zeros(len(found)), scale)
+    error = exact.differences(found, wanted, scale)
     worst = int(np.argmax(error))
     return float(error[worst]), float(columns[0][worst])
 
@@ -120,6 +120,13 @@ def main(arguments: list[str]) -> int:
     beyond = [(name, dtype) for name, dtype in wanted if known[name][dtype]["ulp"] > MAX_ULP[name][DTYPES.index(dtype)]]
     sys.stdout.write("".join(f"{name} {dtype} is beyond its stated bound\n" for name, dtype in beyond))
     return int(bool(beyond))
+
+
+def known_errors() -> dict[tuple[str, str], dict[str, float]]:
+    """What was measured of the programs as they are, by function and dtype."""
+    known = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    entries = {(name, dtype): known.get(name, {}).get(dtype) for name in MAX_ULP for dtype in DTYPES}
+    return {key: entry for key, entry in entries.items() if entry and entry["program"] == fingerprint(*key)}
 
 
 def _is_known(known: dict[str, dict[str, dict[str, object]]], name: str, dtype: str, count: int) -> bool:

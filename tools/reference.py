@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import shlex
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
+import accuracy as measuring
 import blocks
 import mistakes
 import numpy
@@ -250,16 +252,35 @@ def _catalog_folder() -> Iterator[None]:
 
 
 def accuracy_table() -> str:
-    """The stated error of each function, and what its unit is."""
+    """The stated and the largest measured error of each function, and what their unit is."""
     names = {**{op.name: op for op in doc.operations()}, "pow": TABLE["power"]}
-    rows = [
-        (f"`{doc.signature_text(names[name])}`", f"{f64:g}", f"{f32:g}")
-        for name, (f64, f32) in accuracy.MAX_ULP.items()
-        if name in names
-    ]
+    known = measuring.known_errors()
+    rows = []
+    for name, bounds in accuracy.MAX_ULP.items():
+        cells = []
+        for dtype, bound in zip(measuring.DTYPES, bounds, strict=True):
+            entry = known.get((name, dtype))
+            cells += [f"{bound:g}", "–" if entry is None else f"{entry['ulp']:.3f}"]
+        rows.append((f"`{doc.signature_text(names[name])}`", *cells))
+    counts = {entry["points"] for entry in known.values()}
     note = (accuracy.__doc__ or "").partition("A correctly rounded")
     text = f"{note[1]}{note[2].rstrip()}\n".replace(".  ", ". ")
-    return f"{_table(('function', 'f64', 'f32'), rows)}\n{text}"
+    measured = f"Measured at {' or '.join(f'{count:,}' for count in sorted(counts))} points each.\n" if counts else ""
+    head = ("function", "f64: at most", "measured", "f32: at most", "measured")
+    return f"{_table(head, rows)}\n{measured}{text}"
+
+
+def speed_table() -> str:
+    """Nanoseconds an entry, as `benchmarks/vector_math.py --save` found them."""
+    found = json.loads((Path(__file__).resolve().parent.parent / "docs" / "speed.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, dtypes in found["times"].items():
+        for dtype, times in dtypes.items():
+            cells = [f"{times[peer]:.2f}" if peer in times else "" for peer in found["peers"]]
+            ratio = f"{times['exprc'] / times['libmvec']:.2f}" if "libmvec" in times else ""
+            rows.append((f"`{name}`", dtype, *cells, ratio))
+    table = _table(("function", "dtype", *found["peers"], "exprc / libmvec"), rows)
+    return f"{table}\nLeast times of {found['rounds']} rounds on {found['machine']}.\n"
 
 
 def special_values_table() -> str:
@@ -309,4 +330,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {"accuracy": accuracy_table, "special values": special_values_table, "rewrites": rules_table}
+TABLES = {
+    "accuracy": accuracy_table, "speed": speed_table, "special values": special_values_table, "rewrites": rules_table,
+}  # fmt: skip

@@ -109,19 +109,22 @@ def analyse(scope: Scope, nest: Nest) -> Work:
     finished = tuple(r._replace(access=placed[at][1]) for at, r in reductions)
     stores = tuple((write, values[write.value], at) for write, at in placed if not write.combine)
     by_level = [[value for value in order if levels[value] == level] for level in range(len(nest.axes) + 1)]
-    steps = tuple(
-        in_turn(instructions, level, _kept(instructions, by_level, at, needed)) for at, level in enumerate(by_level)
-    )
     return Work(
         nest, first_reduced, vector, 1, 1, (1,) * len(nest.axes), 1, 1, None, False, False, instructions, depends,
-        tuple(tuple(level) for level in by_level), steps, frozenset(), tuple(table.accesses), access_of, finished,
-        stores,
+        tuple(tuple(level) for level in by_level), _steps(instructions, by_level, needed), frozenset(),
+        tuple(table.accesses), access_of, finished, stores,
     )  # fmt: skip
 
 
-def _kept(instructions: list[Instruction], levels: list[list[int]], at: int, needed: list[int]) -> set[int]:
-    """The values that are used outside of a level."""
-    return {arg for level in levels[at + 1 :] for value in level for arg in instructions[value].args}.union(needed)
+def _steps(instructions: list[Instruction], levels: list[list[int]], needed: list[int]) -> tuple[tuple[Step, ...], ...]:
+    """The values of each level in the order in which they are computed."""
+    if not any(instructions[value].op == "rare" for level in levels for value in level):
+        return tuple(tuple(level) for level in levels)
+    used, steps = set(needed), []
+    for level in reversed(levels):
+        steps.append(in_turn(instructions, level, used))
+        used.update(arg for value in level for arg in instructions[value].args)
+    return tuple(reversed(steps))
 
 
 class _Accesses:

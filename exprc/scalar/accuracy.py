@@ -2,8 +2,10 @@
 
 Asserted against mpmath by the tests and printed by the documentation.  A correctly rounded result has at most 0.5.
 Infinities, zeros and NaN are exact.  The bound of logaddexp is in units of the largest of |x|, |y| and the result.
-That of sin, cos, tan in f64 holds for every x but those above 2^26 that are the closest of all to multiples of pi/2,
-where the result is below 2^-50: there it is 12.
+Left of zero lgamma and digamma have zeros next to their poles: there the bounds are in units of the larger of the
+result and the terms it is made of, |x| log(1 + |x|) and log(1 + |x|), or 1.  That of sin, cos, tan in f64 holds for
+every x but those above 2^26 that are the closest of all to multiples of pi/2, where the result is below 2^-50: there it
+is 12.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ MAX_ULP: dict[str, tuple[float, float]] = {
     "logaddexp": (1.5, 1.5),
     "sigmoid": (0.95, 0.90),
     "softplus": (0.98, 0.98),
-    "tanh": (0.98, 0.90),
+    "tanh": (0.98, 1.0),
     "sinh": (1.4, 1.3),
     "cosh": (1.5, 1.5),
     "sin": (1.6, 1.5),

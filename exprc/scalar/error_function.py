@@ -1,4 +1,4 @@
-"""erf: a polynomial near zero, 1 - e^(log erfc) further out; erfc: e^(-x^2) / (1 + 2 |x|) times a polynomial
+"""erf: a polynomial near zero, 1 - 2^(log2 erfc) further out; erfc: e^(-x^2) / (1 + 2 |x|) times a polynomial
 in |x| / (|x| + 4)."""
 
 from __future__ import annotations
@@ -6,8 +6,8 @@ from __future__ import annotations
 from exprc.ir.types import F32, F64
 from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import ERF_FAR, ERF_NEAR, ERFC
-from exprc.scalar.exponential import exp_normal, exp_pair
-from exprc.scalar.formats import constants, polynomial, two_product, two_sum, two_sum_ordered
+from exprc.scalar.exponential import exp2_normal, exp_pair
+from exprc.scalar.formats import chain, constants, polynomial, two_product, two_sum, two_sum_ordered
 
 ERF_IS_ONE, ERFC_IS_ZERO = 6.0, 28.0
 RAISED = {F64: 200, F32: 60}
@@ -19,12 +19,12 @@ def erf(b: Builder, x: int) -> int:
     dtype, size = b.dtype(x), b.abs(x)
     square = b.mul(x, x)
     first, second = constants(b, x, *ERF_NEAR[dtype][:2])
-    rest = polynomial(b, square, b.mul(square, square), ERF_NEAR[dtype][2:])
+    rest = chain(b, square, constants(b, x, *ERF_NEAR[dtype][2:]))
     near = b.fma(x, b.fma(square, b.fma(square, rest, second), first), x)
     distance = b.smaller(end, size)
     offset = b.sub(distance, one)
     curve = polynomial(b, offset, b.mul(offset, offset), ERF_FAR[dtype])
-    far = b.sub(one, exp_normal(b, b.fma(b.neg(distance), distance, curve)))
+    far = b.sub(one, exp2_normal(b, curve))
     return b.select(b.lt(size, one), near, b.copysign(far, x))
 
 

@@ -80,6 +80,17 @@ def quarter_expm1(b: Builder, x: int) -> tuple[int, int]:
     return _minus_one(b, clamp(b, x, *RANGE_HALF[b.dtype(x)]), quarter, -2)
 
 
+def exp2_normal(b: Builder, x: int) -> int:
+    """2^x where that is certain to be a normal number."""
+    form = format_of(b, x)
+    (shifter,) = constants(b, x, form.magic + form.bias)
+    shifted = b.add(x, shifter)
+    remainder = b.sub(x, b.sub(shifted, shifter))
+    curve = polynomial(b, remainder, b.mul(remainder, remainder), EXP2[form.dtype])
+    scale = power_of_two(b, b.bitcast(shifted))
+    return b.fma(scale, b.mul(remainder, curve), scale)
+
+
 def exp_normal(b: Builder, x: int) -> int:
     """e^x where that is certain to be a normal number."""
     reduced = _reduce(b, x, format_of(b, x).bias)

@@ -86,13 +86,13 @@ def log_pair(b: Builder, x: int) -> tuple[int, int]:
 def split(b: Builder, x: int) -> tuple[int, int]:
     """k as a float, and f, of x = 2^k (1 + f) > 0 and finite."""
     form = format_of(b, x)
-    least, up, one = constants(b, x, form.least_normal, 2.0 ** (form.mantissa_bits + 1), 1.0)
-    subnormal = b.lt(x, least)
-    exponent, _, fraction = _fields(b, b.select(subnormal, b.mul(x, up), x))
-    k = _whole(b, form, exponent, 0.0)
-    lifted = _whole(b, form, exponent, form.mantissa_bits + 1.0)
+    up, one = constants(b, x, 2.0 ** (form.mantissa_bits + 1), 1.0)
+    large, lifted = constants(b, x, *(2.0**form.mantissa_bits + form.bias + up for up in (0, form.mantissa_bits + 1)))
+    subnormal = b.lt(x, b.const(form.dtype, form.least_normal))
+    exponent, _, fraction = _fields(b, b.rare(subnormal, b.mul(x, up), x))
+    k = b.sub(_in_large(b, form, exponent), b.rare(subnormal, lifted, large))
     mantissa = b.bitcast(b.add(fraction, _bits(b, form, 0.75)))
-    return b.select(subnormal, lifted, k), b.sub(mantissa, one)
+    return k, b.sub(mantissa, one)
 
 
 def _split_one_more(b: Builder, x: int) -> tuple[int, int, int]:
@@ -107,7 +107,8 @@ def _split_one_more(b: Builder, x: int) -> tuple[int, int, int]:
     # 2^-k may be subnormal, four times that never is.
     four = b.bitcast(b.add(_bits(b, form, 4.0), minus_k))
     scaled = b.bitcast(b.add(b.bitcast(x), minus_k))
-    return _whole(b, form, exponent, 0.0), *two_sum_ordered(b, b.fma(four, quarter, minus_one), scaled)
+    k = b.sub(_in_large(b, form, exponent), b.const(form.dtype, 2.0**form.mantissa_bits + form.bias))
+    return k, *two_sum_ordered(b, b.fma(four, quarter, minus_one), scaled)
 
 
 def _combine(b: Builder, k: int, f: int, f_low: int | None = None) -> int:
@@ -148,11 +149,9 @@ def _fields(b: Builder, x: int) -> tuple[int, int, int]:
     return exponent, field, b.and_(shifted, b.const(form.integer, mantissa))
 
 
-def _whole(b: Builder, form: Format, exponent: int, lifted: float) -> int:
-    """An exponent with bias as a float without it: put into the low bits of a large float, which is subtracted."""
-    large = 2.0**form.mantissa_bits
-    whole = b.bitcast(b.or_(exponent, _bits(b, form, large)))
-    return b.sub(whole, b.const(form.dtype, large + form.bias + lifted))
+def _in_large(b: Builder, form: Format, exponent: int) -> int:
+    """An exponent with bias in the low bits of a large float, which is still to be subtracted."""
+    return b.bitcast(b.or_(exponent, _bits(b, form, 2.0**form.mantissa_bits)))
 
 
 def _bits(b: Builder, form: Format, value: float) -> int:
@@ -162,5 +161,6 @@ def _bits(b: Builder, form: Format, value: float) -> int:
 def _at_edges(b: Builder, x: int, inside: int, pole: float) -> int:
     """The value inside the domain; -inf at the pole, NaN below, x itself if infinite."""
     at, infinite, minus_infinite, nan = constants(b, x, pole, INFINITY, -INFINITY, NAN)
-    finite = b.select(b.lt(x, infinite), inside, x)
-    return b.select(b.gt(x, at), finite, b.select(b.eq(x, at), minus_infinite, nan))
+    regular = b.and_(b.gt(x, at), b.lt(x, infinite))
+    edge = b.select(b.gt(x, at), x, b.select(b.eq(x, at), minus_infinite, nan))
+    return b.rare(b.not_(regular), edge, inside)

@@ -1,7 +1,7 @@
 """The mathematical functions as scalar programs: `f(builder, x, ...)` appends f and returns its value.
 
-Every function takes f64 and f32, has no branches and is right for zeros of either sign, infinities, NaN and subnormal
-numbers.  `accuracy` states the error bounds.
+Every function takes f64 and f32, has no branches but those of `rare`, and is right for zeros of either sign,
+infinities, NaN and subnormal numbers.  `accuracy` states the error bounds.
 """
 
 from exprc.scalar.builder import Builder
