@@ -140,8 +140,12 @@ SPELLINGS: dict[str, tuple[dict[str, Any], Callable[..., np.ndarray]]] = {
 }
 
 
+LOG_DENSITIES = ("_logpdf", "_logpmf")  # in `test_densities`
+
+
 def test_every_spelling_has_a_case() -> None:
-    assert {op.name for op in TABLE.values() if "spelling" in op.laws} == set(SPELLINGS)
+    spelled = {op.name for op in TABLE.values() if "spelling" in op.laws}
+    assert spelled - {name for name in spelled if name.endswith(LOG_DENSITIES)} == set(SPELLINGS)
 
 
 @pytest.mark.parametrize("name", SPELLINGS)

@@ -30,8 +30,8 @@ LATER_OPERATIONS = frozenset(
         "argmax", "linspace", "concat", "stack", "tile", "repeat", "diag", "tril", "triu", "outer",
         "cross", "cumsum", "cumprod", "sort", "argsort", "dot", "einsum", "trace", "det",
         "logdet", "inv", "solve", "eigh", "svd", "qr", "conv1d", "conv2d", "max_pool2d", "avg_pool2d",
-        "layer_norm", "dropout", "random_uniform", "random_normal", "random_bernoulli", "normal_logpdf",
-        "poisson_log_logpmf", "jacobian", "hessian", "hvp", "rsqrt", "floor", "ceil", "round", "norm",
+        "layer_norm", "dropout", "random_uniform", "random_normal", "random_bernoulli",
+        "jacobian", "hessian", "hvp", "rsqrt", "floor", "ceil", "round", "norm",
         "one_hot", "reshape", "flatten", "broadcast_to", "flip", "full", "iota",
     )
 )  # fmt: skip

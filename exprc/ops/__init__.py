@@ -30,6 +30,7 @@ from exprc.ops.composites import (
     softmax,
 )
 from exprc.ops.contraction import contract, matmul
+from exprc.ops.densities import normal_logpdf, poisson_log_logpmf
 from exprc.ops.derivatives import grad, jvp, named, stop_gradient, vjp
 from exprc.ops.entries import entries
 from exprc.ops.functions import (
@@ -165,11 +166,13 @@ __all__ = [
     "ne",
     "neg",
     "norm",
+    "normal_logpdf",
     "not_",
     "one_hot",
     "or_",
     "pad",
     "placeholder",
+    "poisson_log_logpmf",
     "polygamma",
     "power",
     "prod",
