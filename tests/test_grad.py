@@ -161,6 +161,16 @@ FORMS: dict[str, tuple[str, list[str]]] = {
         ["dE/dU = -2 * (R @ U + R' @ U)"],
     ),
     "only_the_shape": ("dim n\nparam x : f64[n]\nloss E = sum(x) + 3\n", ["dE/dx = ones(n)"]),
+    "huber_of_scaled_residuals": (
+        (
+            "dim n, d\ninput X : f32[n, d]\ninput y : f32[n]\nparam w : f32[d]\nparam s : f32\nR = (X @ w - y) / s\n"
+            "H = where(abs(R) <= 1, 0.5 * R^2, abs(R) - 0.5)\nloss E = sum(H) / 3\n"
+        ),
+        [
+            "dE/dw = X' @ where(abs(R) <= 1, R, sign(R)) / (3 * s)",
+            "dE/ds = -sum(R * where(abs(R) <= 1, R, sign(R))) / (3 * s)",
+        ],
+    ),
     "rosenbrock": (
         "param x, y : f64\nloss E = (1 - x)^2 + 100 * (y - x^2)^2\n",
         ["dE/dx = -400 * x * (y - x^2) - 2 * (1 - x)", "dE/dy = 200 * (y - x^2)"],

@@ -350,6 +350,12 @@ EXAMPLES: dict[str, list[Node]] = {
             (constant(1),), (N,),
         ),
     ],
+    "factor_of_choice": [
+        ops.where(FLAGS, ops.mul(S, V), ops.mul(ops.exp(V), S)),
+        ops.where(FLAGS, ops.div(V, S), ops.div(ops.exp(V), S)),
+        ops.where(FLAG, ops.neg(S), ops.neg(T)), ops.where(FLAGS, ops.mul(3.0, V), 0.0),
+        ops.where(FLAGS, 0.0, ops.mul(V, -0.5)), ops.where(FLAGS, ops.mul(V, S), ops.mul(V, V)),
+    ],
     "choice_by_negation": [
         ops.where(ops.not_(FLAG), S, T), ops.where(ops.not_(FLAGS), V, 0.0), ops.where(ops.ne(S, T), S, 1.0),
         ops.where(spread(ops.not_(FLAG), (N,)), V, 2.0), ops.where(spread(ops.ne(S, 0.0), (N,)), V, 0.0),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from exprc.ir.node import Node
 from exprc.ir.sizes import Size, product
+from exprc.ir.types import F32
 from exprc.ops import TABLE, leaves
 from exprc.ops.arithmetic import add, cast, div, mul, neg, sub
 from exprc.ops.functions import power
@@ -28,6 +29,10 @@ from exprc.rewrite.terms import Monomial, Polynomial
 
 ADD, SUB, MUL, DIV, NEG, POWER = (TABLE[name] for name in ("add", "sub", "mul", "div", "neg", "power"))
 BROADCAST, SQRT, CAST = TABLE["broadcast"], TABLE["sqrt"], TABLE["cast"]
+
+
+MOST_FACTORS = 12  # of a product of sizes
+UNREADABLE = 2  # what 0.333… costs a reader: a division that is there anyway may be one by 3 times as much
 
 
 class Atoms(NamedTuple):
@@ -341,7 +346,7 @@ def _product(monomial: Monomial, coefficient: float, last: Node | None, atoms: A
     below = [(number, -exponent) for number, exponent in monomial if exponent < 0]
     top, bottom = _factors(above, atoms, like), _factors(below, atoms, like)
     size, is_negative = abs(coefficient), coefficient < 0
-    ratio = terms.as_ratio(size)
+    ratio = terms.as_ratio(size, like.dtype == F32)
     if ratio is not None:
         size, bottom = ratio[0], [full(ratio[1], (), like.dtype), *bottom]
     if last is not None:
@@ -383,7 +388,10 @@ def _cost(root: Node, inputs: Set[Node]) -> int:
     total, seen, stack = 0, {root}, [root]
     while stack:
         node = stack.pop()
-        if constant_value(node) is not None:
+        value = constant_value(node)
+        if value is not None:
+            is_fraction = node.type.is_float and terms.as_ratio(abs(float(value)), node.dtype == F32) is not None
+            total += UNREADABLE if is_fraction else 0
             continue
         total += _own_cost(node)
         for argument in node.args if node not in inputs else ():
@@ -394,9 +402,30 @@ def _cost(root: Node, inputs: Set[Node]) -> int:
 
 
 def _own_cost(node: Node) -> int:
-    """Powers with small constant exponents are products."""
+    """Powers with small constant exponents are products; products of sizes and numbers are nothing beside arrays."""
+    if _is_product_of_sizes(node):
+        return 0
     if node.op is POWER:
         exponent = constant_value(node.args[1])
         if exponent is not None and exponent == exponent and abs(exponent) <= terms.MOST_POWER:
             return 2 if exponent > 0 else 2 + DIV.cost
     return node.op.cost if node.args else 0
+
+
+def _is_product_of_sizes(node: Node) -> bool:
+    """Whether a node is the product of sizes, and of one number at most: several could pass the range of numbers."""
+    pending, numbers = [node], 0
+    for _ in range(MOST_FACTORS):
+        if not pending:
+            return numbers < 2
+        factor = unspread(pending.pop())
+        numbers += constant_value(factor) is not None
+        if factor.op is MUL:
+            pending += factor.args
+        elif factor.op is POWER and float(constant_value(factor.args[1]) or 0) > 0:
+            factor = unspread(factor.args[0])
+            if _size_of(factor) is None:
+                return False
+        elif _size_of(factor) is None and constant_value(factor) is None:
+            return False
+    return False

@@ -6,8 +6,8 @@ graphs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from math import gcd
 
 Monomial = tuple[tuple[int, int], ...]  # (number of an atom, its power), sorted; the empty one is 1
 Polynomial = dict[Monomial, float]
@@ -159,7 +159,7 @@ def content(polynomial: Polynomial) -> float:
     if len(set(sizes)) == 1:
         shared = sizes[0]
     elif all(size < 2**53 and size == int(size) for size in sizes):
-        shared = float(gcd(*map(int, sizes)))
+        shared = float(math.gcd(*map(int, sizes)))
     else:
         shared = 1.0
     return shared if any(c > 0 for c in polynomial.values()) else -shared
@@ -204,13 +204,19 @@ def tidy(value: float) -> float:
     return short if abs(short - value) <= 5e-16 * abs(value) else value
 
 
-def as_ratio(value: float) -> tuple[int, int] | None:
-    """A positive number that needs many digits as a fraction of small integers, else None: 0.666… is 2/3."""
-    if len(repr(value)) < 12:
+def as_ratio(value: float, is_short: bool = False) -> tuple[int, int] | None:
+    """A positive number that needs many digits as a fraction of small integers, else None: 0.666… is 2/3.
+
+    `is_short` says that it was rounded to f32.
+    """
+    if not value < math.inf:
+        return None
+    digits, slack = (6, 6e-8 * value) if is_short else (10, 5e-16 * value)
+    if abs(float(f"{value:.{digits}g}") - value) <= slack:
         return None
     for denominator in range(3, 100):
         numerator = round(value * denominator)
-        if 0 < numerator < 1000 and abs(numerator / denominator - value) <= 5e-16 * value:
+        if 0 < numerator < 1000 and abs(numerator / denominator - value) <= slack:
             return numerator, denominator
     return None
 

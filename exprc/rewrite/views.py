@@ -6,21 +6,23 @@ looked into.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
 
 from exprc.ir.node import Node, make
 from exprc.ir.sizes import ONE
 from exprc.ops import TABLE
-from exprc.ops.arithmetic import neg
+from exprc.ops.arithmetic import div, mul, neg
 from exprc.ops.compare import eq, where
 from exprc.ops.leaves import constant_value
 from exprc.ops.table import apply
 from exprc.ops.views import broadcast, reshape, transpose
-from exprc.rewrite.rule import EXACT, STRUCTURE, Rule
+from exprc.rewrite.rule import CLOSED_FORM, EXACT, ROUNDING, STRUCTURE, Rule
 
 BROADCAST, RESHAPE, SQUEEZE = (TABLE[name] for name in ("broadcast", "reshape", "squeeze"))
 NE, NOT, WHERE = (TABLE[name] for name in ("ne", "not", "where"))
 NEG, SIGN, SLICE, TRANSPOSE = (TABLE[name] for name in ("neg", "sign", "slice", "transpose"))
+DIV, MUL = TABLE["div"], TABLE["mul"]
 PAD = TABLE["pad"]
 SHAPING = frozenset((RESHAPE, SQUEEZE))
 
@@ -153,6 +155,34 @@ def known_choice(node: Node, opaque: Set[Node]) -> Node | None:
     return None if known is None else node.args[1] if known else node.args[2]
 
 
+def factor_of_choice(node: Node, opaque: Set[Node]) -> Node | None:
+    """What both branches are multiplied or divided by, and a number by which one is where the other is 0."""
+    condition, *branches = node.args
+    first, second = branches
+    if not node.type.is_float or first in opaque or second in opaque:
+        return None
+    if first.op is second.op is NEG:
+        return neg(where(condition, first.args[0], second.args[0]))
+    if first.op is second.op is DIV and first.args[1] is second.args[1]:
+        return div(where(condition, first.args[0], second.args[0]), first.args[1])
+    for branch, other in ((first, second), (second, first)):
+        for factor, rest in (branch.args, branch.args[::-1]) if branch.op is MUL else ():
+            left = _without_factor(other, factor)
+            if left is not None:
+                return mul(factor, where(condition, *((rest, left) if branch is first else (left, rest))))
+    return None
+
+
+def _without_factor(node: Node, factor: Node) -> Node | None:
+    """What remains of a product, or of 0, without a factor; 0 hides no factor that is infinite or NaN."""
+    number = constant_value(factor)
+    if constant_value(node) == 0:
+        return node if number is not None and 0 < abs(number) < math.inf else None
+    if node.op is not MUL or factor not in node.args:
+        return None
+    return node.args[1] if node.args[0] is factor else node.args[0]
+
+
 VIEWS = (
     Rule("merge_broadcasts", STRUCTURE, EXACT, "one view", BROADCAST,
          "broadcast(broadcast(x))", "broadcast(x)", function=merge_broadcasts),
@@ -172,6 +202,8 @@ VIEWS = (
          "reshape(full(a, n), n, 1)", "full(a, n, 1)", function=view_of_constant),
     Rule("known_choice", STRUCTURE, EXACT, "the condition is known", WHERE,
          "where(true, x, y)", "x", function=known_choice),
+    Rule("factor_of_choice", CLOSED_FORM, ROUNDING, "one multiplication; the sign of 0 is not kept", WHERE,
+         "where(c, a * x, a * y)", "a * where(c, x, y)", function=factor_of_choice),
     Rule("slice_of_pad", STRUCTURE, EXACT, "what was placed there", SLICE,
          "set(zeros(n)[1:], x)[1:]", "x", function=slice_of_pad),
     Rule("slice_of_choice", STRUCTURE, EXACT, "what was placed there", SLICE,
