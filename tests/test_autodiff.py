@@ -557,6 +557,27 @@ def test_what_one_row_chooses_does_not_reach_another() -> None:
     assert reached.tolist() == [[True, True], [False, True]]
 
 
+def test_products_of_declared_arrays_under_a_choice_of_entries_stay_products() -> None:
+    """Though rows of the data of which nothing is chosen are NaN; no array of all pairs arises."""
+    x, y, chosen = variable("x", (N, D)), variable("y", (N, K)), variable("chosen", (N, K), "bool")
+    params = [ops.input_(name, Type("f64", shape), "param") for name, shape in (("w", (D, K)), ("u", (N, D)))]
+    generator = np.random.default_rng(3)
+    given = {node: generator.normal(size=with_integers(node.shape)) for node in (x, y, *params)}
+    mask = generator.random(with_integers(chosen.shape)) < 0.6
+    mask[1] = False
+    given[x][1] = given[y][~mask] = np.nan
+    for data, others in ((x, params[:1]), (params[1], params)):
+        residual = ops.sub(y, ops.matmul(data, params[0]))
+        loss = ops.sum_(ops.where(chosen, ops.square(residual), 0))
+        found = gradient(loss, others)
+        assert all(len(node.shape) < 3 for root in found for node in inside(root))
+        left = np.where(mask, given[y] - given[data] @ given[params[0]], 0)
+        expected = {params[0]: -2 * np.nan_to_num(given[data]).T @ left, params[1]: -2 * left @ given[params[0]].T}
+        values = evaluate(found, {**given, chosen: mask})
+        for node, gradient_ in zip(others, values, strict=True):
+            np.testing.assert_allclose(gradient_, expected[node], rtol=1e-12)
+
+
 def test_programs_without_choices_get_no_guards() -> None:
     plain = [p for p in PROGRAMS if not any(n.dtype == "bool" for n in inside(p.build(*sample(p, 0)[0])))]
     assert len(plain) > 40

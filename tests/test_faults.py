@@ -120,6 +120,40 @@ def test_good_labels_are_no_fault(tmp_path: Path) -> None:
         assert model.E(Z=logits, y=labels) == pytest.approx(expected, rel=1e-12)
 
 
+CHOICES = {
+    "one branch": ("loss E = if given then sum(cross_entropy(w * Z, y)) else w^2\n", True),
+    "the other branch": ("loss E = if given then w^2 else sum(cross_entropy(w * Z, y))\n", False),
+    "a definition": ("S = sum(cross_entropy(w * Z, y))\nloss E = if given then 3 * S else w\n", True),
+    "within another": ("loss E = if w < 9 then (if given then sum(cross_entropy(w * Z, y)) else w) else 0 * w\n", True),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_labels_in_the_branch_that_is_not_chosen_are_no_fault(name: str, tmp_path: Path) -> None:
+    text, side = CHOICES[name]
+    head = "dim n, k\ninput Z : f64[n, k]\ninput y : i64[n]\ninput given : bool\nparam w : f64\n"
+    module = build(head + text, tmp_path)
+    arrays = {"Z": np.ones((3, 2)), "y": np.array([0, 5, 1]), "w": 2.0}
+    source = Source("m.expr", head + text)
+    node = check_program(parse(source), source, Options()).definitions[-1].node
+    value = module.E.value_and_grad(given=not side, **arrays)
+    assert np.isfinite(value[0]) and np.isfinite(value[1][0])
+    data = {name: np.asarray(array) for name, array in {**arrays, "given": not side}.items()}
+    found = evaluate([node], data, {"n": 3, "k": 2})
+    assert found[0] == value[0] == module.E(given=not side, **arrays)
+    for function in (module.E, module.E.value_and_grad):
+        with pytest.raises(IndexError, match="index 5 is out of bounds for k of size 2"):
+            function(given=side, **arrays)
+
+
+def test_labels_that_something_else_needs_too_are_a_fault(tmp_path: Path) -> None:
+    text = "S = sum(cross_entropy(w * Z, y))\nloss E = (if given then S else w) + S\n"
+    head = "dim n, k\ninput Z : f64[n, k]\ninput y : i64[n]\ninput given : bool\nparam w : f64\n"
+    module = build(head + text, tmp_path)
+    with pytest.raises(IndexError, match="index 5"):
+        module.E(Z=np.ones((3, 2)), y=np.array([0, 5, 1]), given=False, w=2.0)
+
+
 @pytest.mark.parametrize("way", ("value", "value_and_grad", "bound"))
 def test_the_module_names_the_argument(way: str, tmp_path: Path) -> None:
     model = build(LOSS, tmp_path)

@@ -171,6 +171,13 @@ FORMS: dict[str, tuple[str, list[str]]] = {
             "dE/ds = -sum(R * where(abs(R) <= 1, R, sign(R))) / (3 * s)",
         ],
     ),
+    "masked_factorisation": (
+        (
+            "dim n, m, k\ninput Y : f64[n, m]\ninput M : bool[n, m]\nparam U : f64[n, k]\nparam V : f64[m, k]\n"
+            "loss E = sum(where(M, (Y - U @ V')^2, 0))\n"
+        ),
+        ["dE/dU = -2 * (where(M, Y - U @ V', 0) @ V)", "dE/dV = -2 * (where(M, Y - U @ V', 0)' @ U)"],
+    ),
     "rosenbrock": (
         "param x, y : f64\nloss E = (1 - x)^2 + 100 * (y - x^2)^2\n",
         ["dE/dx = -400 * x * (y - x^2) - 2 * (1 - x)", "dE/dy = 200 * (y - x^2)"],

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 from exprc import ops
 from exprc.autodiff.axes import any_over, axes_used, spread
 from exprc.ir.node import Node, make, rebuild
-from exprc.ir.op import REDUCE
+from exprc.ir.op import LEAF, REDUCE
 
 
 class Guard(NamedTuple):
@@ -277,7 +277,8 @@ def contract_guarded(
 ) -> Guarded:
     """The contraction of a guarded value with another, which may be anything where the guard does not hold.
 
-    `swapped` puts the other one first.
+    Declared arrays are multiplied as they are, so that a product of arrays remains: data are 0 where nothing that they
+    are multiplied with is reached (missing rows are NaN), params are numbers.  `swapped` puts the other one first.
     """
 
     def contract(value: Node, factor: Node) -> Node:
@@ -295,8 +296,8 @@ def contract_guarded(
     if depends <= set(out):
         return Guarded(contract(part.value, other), reached, False)
     value = masked(part)
-    if depends <= set(other_labels):
-        clean = ops.where(spread(guard, labels, other_labels, sizes), other, 0)
+    if depends <= set(other_labels) or other.kind == LEAF:
+        clean = other if ops.is_param(other) else ops.where(spread(guard, labels, other_labels, sizes), other, 0)
         return Guarded(contract(value, clean), reached)
     every = out + "".join(label for label in sizes if label not in out)
     product = ops.mul(spread(value, labels, every, sizes), spread(other, other_labels, every, sizes))

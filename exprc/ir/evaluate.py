@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from exprc.diagnostics import InternalError
 from exprc.ir.node import Function, Node
-from exprc.ir.op import COMPOSITE, DERIVATIVE, LEAF, PROJECT, SCAN
+from exprc.ir.op import COMPOSITE, DERIVATIVE, LEAF, PROJECT, SCAN, VIEW
 from exprc.ir.sizes import Size
 from exprc.ir.types import NUMPY_NAMES, Type
 
@@ -73,9 +73,15 @@ def _graph(roots: tuple[Node, ...], setting: _Setting) -> Task:
     pending = list(reversed(roots))
     while pending:
         node = pending[-1]
+        branch = _branch(node, values)
         missing = [argument for argument in node.args if argument not in values]
         if node in values:
             pending.pop()
+        elif branch is not None and branch is not node:
+            if branch in values:
+                values[node] = values[branch]
+            else:
+                pending.append(branch)
         elif missing:
             pending.extend(missing)
         elif node.kind == SCAN:
@@ -92,6 +98,20 @@ def _graph(roots: tuple[Node, ...], setting: _Setting) -> Task:
         else:
             values[node] = _value(node, [values[argument] for argument in node.args], setting)
     return [values[root] for root in roots]
+
+
+def _branch(node: Node, values: Mapping[Node, Any]) -> Node | None:
+    """What a choice by one condition for all entries comes to, or needs first: the other branch may be a fault."""
+    if node.op.dtype_rule != "select":
+        return None
+    condition = node.args[0]
+    while condition.shape and condition.kind == VIEW and len(condition.args) == 1:
+        (condition,) = condition.args
+    if condition.shape:
+        return None
+    if condition not in values:
+        return condition
+    return node.args[1] if values[condition] else node.args[2]
 
 
 def _loop(node: Node, arguments: list[Array], setting: _Setting) -> Task:

@@ -50,6 +50,11 @@ def input_(name: str, type: Type, role: str = "input") -> Node:
     return make(INPUT, (), (name, role, type))
 
 
+def is_param(node: Node) -> bool:
+    """Whether a node is a declared param."""
+    return node.op is INPUT and node.attrs[1] == "param"
+
+
 def size(value: Size | int | str) -> Node:
     """A size as an i64 scalar."""
     return make(SIZE, (), (as_size(value),))

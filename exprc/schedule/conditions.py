@@ -1,22 +1,27 @@
 """Conditions on values as ordinary nodes: of those indices for which one does not hold the lowest, found by `min`.
 
 So a condition is computed in the same pass and the same vectors as everything else, and what it comes to does not
-depend on the order of blocks, chunks or threads.  A statement afterwards looks at the result.  Works on what entries
-say of themselves; must not know buffers.
+depend on the order of blocks, chunks or threads.  A statement afterwards looks at the result.  What is needed only
+where a scalar condition chooses it has to hold only there.  Works on what entries say of themselves; must not know
+buffers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from exprc.ir.fault import LARGEST_ENTRY, Condition
 from exprc.ir.node import Node, make, rebuild
-from exprc.ops import constant_like, min_, where
+from exprc.ir.op import VIEW
+from exprc.ops import TABLE, broadcast_to, constant_like, min_, not_, or_, where
 from exprc.schedule.access import Place
 from exprc.schedule.kernel import Expect
 
 NONE = LARGEST_ENTRY + 1  # what `min` of no integers is
+AND, OR, NOT = TABLE["and"], TABLE["or"], TABLE["not"]
+MOST_CHOICES = 8  # that are kept in mind around a node
+Choices: TypeAlias = frozenset[tuple[Node, bool]]
 
 
 class Watch(NamedTuple):
@@ -41,12 +46,56 @@ def separate(roots: tuple[Node, ...], order: Sequence[Node]) -> Watched:
     changed: dict[Node, Node] = {}
     bare = rebuild(roots, _without_condition, changed)
     watches: dict[Node, Watch] = {}
+    chosen = _chosen_by(roots, order)
     for node in order:
         if node.op.fault is not None:
             condition = node.op.fault(make(node.op, (changed[node],), node.attrs))
-            lowest = min_(where(condition.holds, constant_like(condition.entry, NONE), condition.entry))
+            holds = condition.holds
+            for choice, side in sorted(chosen[node], key=lambda literal: order.index(literal[0])):
+                bare_choice = changed[choice]
+                other = not_(bare_choice) if side else bare_choice
+                holds = or_(holds, broadcast_to(other, holds.shape))
+            lowest = min_(where(holds, constant_like(condition.entry, NONE), condition.entry))
             watches.setdefault(lowest, Watch(condition, lowest))
     return Watched(bare, tuple(watches.values()), changed)
+
+
+def _chosen_by(roots: Sequence[Node], order: Sequence[Node]) -> dict[Node, Choices]:
+    """For each node the scalar conditions, and their sides, without which no root needs it."""
+    needed: dict[Node, Choices] = dict.fromkeys(roots, frozenset())
+    for node in reversed(order):
+        around = needed[node]
+        for index, argument in enumerate(node.args):
+            inner = around
+            if node.op.dtype_rule == "select" and index and len(around) < MOST_CHOICES:
+                inner = around | _literals(node.args[0], index == 1)
+            needed[argument] = needed[argument] & inner if argument in needed else inner
+    return needed
+
+
+def _literals(condition: Node, side: bool) -> Choices:
+    """The scalar conditions, and their sides, that hold where a condition has a side: all those of a conjunction."""
+    found: set[tuple[Node, bool]] = set()
+    pending = [(condition, side)]
+    while pending and len(found) < MOST_CHOICES:
+        one, holds = pending.pop()
+        scalar = _scalar_of(one)
+        if scalar is None:
+            continue
+        if scalar.op is NOT:
+            pending.append((scalar.args[0], not holds))
+        elif scalar.op is (AND if holds else OR):
+            pending += [(argument, holds) for argument in scalar.args]
+        else:
+            found.add((scalar, holds))
+    return frozenset(found)
+
+
+def _scalar_of(condition: Node) -> Node | None:
+    """The scalar that a condition is everywhere, if it is one."""
+    while condition.shape and condition.kind == VIEW and len(condition.args) == 1:
+        (condition,) = condition.args
+    return None if condition.shape else condition
 
 
 def _without_condition(node: Node, arguments: tuple[Node, ...]) -> Node:
