@@ -173,7 +173,7 @@ FORMS: dict[str, tuple[str, list[str]]] = {
     ),
     "masked_factorisation": (
         (
-            "dim n, m, k\ninput Y : f64[n, m]\ninput M : bool[n, m]\nparam U : f64[n, k]\nparam V : f64[m, k]\n"
+            "dim n, m, k\ninput Y, P : f64[n, m]\nM = P > 0.5\nparam U : f64[n, k]\nparam V : f64[m, k]\n"
             "loss E = sum(where(M, (Y - U @ V')^2, 0))\n"
         ),
         ["dE/dU = -2 * (where(M, Y - U @ V', 0) @ V)", "dE/dV = -2 * (where(M, Y - U @ V', 0)' @ U)"],
