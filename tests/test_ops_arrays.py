@@ -17,7 +17,7 @@ from ops_support import DIMS, OF_KIND, TABLE, K, M, N, array, assert_adjoint, as
 
 from exprc import ops
 from exprc.ir.evaluate import NUMPY_NAMES, evaluate, resolve
-from exprc.ir.index import Affine, IndexMap, Quotient, compose, identity_map
+from exprc.ir.index import Affine, Guard, IndexMap, Quotient, axis, compose, identity_map
 from exprc.ir.node import Node, make
 from exprc.ir.op import REDUCE, VIEW, TypeRuleError
 from exprc.ir.sizes import Size, as_size
@@ -54,6 +54,8 @@ def view_cases() -> list[Node]:
         ops.pad(leaf("x", (as_size(3),)), (one,), (as_size(9),), (3,)),
         ops.pad(leaf("x", (N,)), (N * 2 - 1,), (N * 2,), (-2,)),
         ops.pad(leaf("x", ()), (), ()),
+        ops.entries(leaf("x", (N, N)), (axis(0), axis(0)), (), (N,)),
+        ops.entries(leaf("x", (N,)), (axis(0).plus(axis(1)),), (Guard(axis(0).plus(axis(1)), N),), (N, K)),
     ]
 
 

@@ -33,7 +33,7 @@ COMPOSITES: dict[str, Callable[..., np.ndarray]] = {
     "softmax": lambda x, axes: scipy.special.softmax(x, axes),
     "log_softmax": lambda x, axes: scipy.special.log_softmax(x, axes),
 }
-OTHER_COMPOSITES = {"cross_entropy", "one_hot", "log_sigmoid"}
+OTHER_COMPOSITES = {"cross_entropy", "one_hot", "log_sigmoid", "beside"}
 ARRAYS = {
     "ordinary": np.random.default_rng(0).normal(size=(3, 4)),
     "large": np.array([[1000.0, -1000.0, 999.0], [-1000.0, -1000.0, -1000.0], [1000.0, 1000.0, 0.0]]),
@@ -128,6 +128,7 @@ def test_log_sigmoid_is_accurate_everywhere() -> None:
 SPELLINGS: dict[str, tuple[dict[str, Any], Callable[..., np.ndarray]]] = {
     "zeros": ({"sizes": (M, 3)}, lambda x: np.zeros((2, 3))),
     "ones": ({"sizes": (M, 3)}, lambda x: np.ones((2, 3))),
+    "eye": ({"n": M, "m": as_size(3)}, lambda x: np.eye(2, 3)),
     "full": ({"value": 2.5, "sizes": (M,)}, lambda x: np.full(2, 2.5)),
     "square": ({"x": leaf("x", (M, N))}, lambda x: x * x),
     "flatten": ({"x": leaf("x", (M, N))}, lambda x: x.ravel()),

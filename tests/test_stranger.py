@@ -55,10 +55,10 @@ def run_text(text: str, capsys: Captured, command: str = "run", *more: str) -> t
 @pytest.mark.parametrize(
     ("text", "printed"),
     [
-        (COUNTING.replace("b", "_"), "c = 3 int64\n    [1 2 5]\n"),
+        (COUNTING.replace("b", "_"), "c = [1 2 5]\n"),
         (
             "P, _, _ = scan s = 0, t = 1 over i in 0..3 { next s + i, t emit t }\noutput P\n",
-            "P = 3 int64\n    [0 1 3]\n",
+            "P = [0 1 3]\n",
         ),
         (
             """S = scan s = 0 over i in 0..2 {
@@ -66,7 +66,7 @@ def run_text(text: str, capsys: Captured, command: str = "run", *more: str) -> t
                 s + last(c, 0)
             }
             output S""",
-            "S = 2 int64\n    [1 3]\n",
+            "S = [1 3]\n",
         ),
     ],
     ids=range(3),

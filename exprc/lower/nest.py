@@ -15,15 +15,19 @@ from exprc.lower.rows import rows_in_groups
 from exprc.lower.running import reduced
 from exprc.lower.shape import shaped
 from exprc.lower.target import Target
-from exprc.lower.whole import all_inside, guards_of
 from exprc.lower.writes import finish, put_value, store_all
-from exprc.schedule.kernel import Nest
+from exprc.schedule.kernel import Holds, Load, Nest
 
 NO_GUARDS: frozenset[Guard] = frozenset()
 
 
 def lower_nest(scope: Scope, nest: Nest, target: Target, compact: bool = False) -> None:
     """Emits a nest; in as little code as possible if `compact`."""
+    if not any(isinstance(one, (Load, Holds)) and one.guards for one in nest.body):
+        _lower(scope, nest, target, compact, NO_GUARDS)
+        return
+    from exprc.lower.whole import all_inside, guards_of
+
     guards = guards_of(nest)
     if not guards:
         _lower(scope, nest, target, compact, guards)

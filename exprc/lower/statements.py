@@ -12,7 +12,6 @@ from exprc.lower.emit import Loop as OpenLoop
 from exprc.lower.emit import register_type
 from exprc.lower.faults import raise_fault
 from exprc.lower.memory import load_scalar
-from exprc.lower.moves import lower_move
 from exprc.lower.nest import lower_nest
 from exprc.lower.reduce import neutral
 from exprc.lower.target import Target
@@ -45,6 +44,8 @@ def lower_statements(scope: Scope, body: tuple[Statement, ...], target: Target) 
         elif isinstance(statement, Expect):
             _expect(inside, statement)
         elif isinstance(statement, (Gather, Scatter)):
+            from exprc.lower.moves import lower_move
+
             lower_move(inside, statement)
         elif isinstance(statement, Swap):
             source, into = inside.places[statement.source], inside.places[statement.target]

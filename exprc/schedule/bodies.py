@@ -38,7 +38,6 @@ from exprc.schedule.kernel import (
     Write,
 )
 from exprc.schedule.phases import Home, stream_position
-from exprc.schedule.sums import neutral
 from exprc.schedule.vectors import choose_vector
 
 AXIS_NAMES = "ijklmnopqr"
@@ -125,6 +124,8 @@ def adds_up(node: Node, scope: Scope) -> bool:
 
 def open_sum(node: Node, scope: Scope) -> Nest:
     """The nest that starts what a node adds up: a tile of its own, f64 for sums of floats."""
+    from exprc.schedule.sums import neutral
+
     assert scope.stream is not None
     dtype = F64 if node.type.is_float and _combine(node) in ("add", "mul") else node.dtype
     position = stream_position(scope.reads.domains[node], scope.homes[node])

@@ -26,7 +26,6 @@ from exprc.ops.compare import where
 from exprc.ops.reductions import sum_
 from exprc.ops.table import broadcast_to, constant_like
 from exprc.ops.views import broadcast, pad, transpose
-from exprc.rewrite.symmetry import with_sums_as_rows
 from exprc.scalar.builder import Builder, reachable
 from exprc.schedule.access import Reads
 
@@ -61,7 +60,16 @@ def recomputed(roots: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Node, Node
 
 
 def _as_rows(node: Node, arguments: tuple[Node, ...]) -> Node:
-    return with_sums_as_rows(node if arguments == node.args else make(node.op, arguments, node.attrs))
+    new = node if arguments == node.args else make(node.op, arguments, node.attrs)
+    if node.kind not in (CONTRACT, REDUCE) or not any(_has_equal_axes(argument) for argument in arguments):
+        return new
+    from exprc.rewrite.symmetry import with_sums_as_rows
+
+    return with_sums_as_rows(new)
+
+
+def _has_equal_axes(node: Node) -> bool:
+    return len(set(node.shape)) < len(node.shape)
 
 
 def with_light_values(reads: Reads, order: Sequence[Node], roots: Sequence[Node]) -> tuple[Reads, list[Node]]:
@@ -144,7 +152,7 @@ def _remade(node: Node, arguments: tuple[Node, ...]) -> Node:
 def _viewed(view: Node, leaf: Node) -> Node:
     """A view of another array; what is the same everywhere is so outside of it too."""
     value = leaf
-    while value.kind == VIEW and value.shape:
+    while value.kind == VIEW and value.shape and not _map(value).guards:
         (value,) = value.args
     return make(view.op, (leaf,), view.attrs) if value.shape else broadcast_to(value, view.shape)
 
