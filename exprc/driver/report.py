@@ -14,7 +14,7 @@ from exprc.printing import names_within, print_formula, with_transposes
 from exprc.rewrite import expand_composites
 from exprc.schedule.access import resolve
 from exprc.schedule.classes import FREE, classify
-from exprc.schedule.cost import BALANCE, TYPICAL, work_of
+from exprc.schedule.cost import BALANCE, TYPICAL, has_loops, work_of
 from exprc.schedule.kernel import ACCUMULATOR, TILE, Buffer, Kernel, Plan, buffers_of
 
 MOST_ROWS, MOST_KERNELS = 200, 20
@@ -79,9 +79,9 @@ def _describe(kernel: Kernel) -> str:
 
 def _effort(plan: Plan, kernel: Kernel) -> list[str]:
     """What a pass has to do, and which of both takes longer; nothing of what runs once on a few numbers."""
-    work = work_of(plan, kernel)
-    if work.operations.constant is not None:
+    if not has_loops(kernel):
         return []
+    work = work_of(plan, kernel)
     binds = "memory" if work.intensity < BALANCE else "arithmetic"
     ratio = f"{work.intensity:.2g}" if work.intensity < 10 else f"{work.intensity:.0f}"
     large = f"{ratio} operations a byte where sizes are {TYPICAL}"

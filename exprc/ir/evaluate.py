@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from exprc.diagnostics import InternalError
-from exprc.ir.node import Function, Node
-from exprc.ir.op import COMPOSITE, DERIVATIVE, LEAF, PROJECT, SCAN, VIEW
+from exprc.ir.node import Function, Node, rearranges
+from exprc.ir.op import COMPOSITE, DERIVATIVE, LEAF, PROJECT, SCAN
 from exprc.ir.sizes import Size
 from exprc.ir.types import NUMPY_NAMES, Type
 
@@ -105,7 +105,7 @@ def _branch(node: Node, values: Mapping[Node, Any]) -> Node | None:
     if node.op.dtype_rule != "select":
         return None
     condition = node.args[0]
-    while condition.shape and condition.kind == VIEW and len(condition.args) == 1:
+    while condition.shape and rearranges(condition):
         (condition,) = condition.args
     if condition.shape:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 from weakref import KeyedRef
 
-from exprc.ir.op import PROJECT, Op
+from exprc.ir.op import PROJECT, VIEW, Op
 from exprc.ir.types import Type
 
 
@@ -75,6 +75,14 @@ def _forget(reference: KeyedRef[tuple[Any, ...], Node]) -> None:
     """Removes the entry of a node that is no more, unless an equal one has taken its place."""
     if _interned.get(reference.key) is reference:
         del _interned[reference.key]
+
+
+def rearranges(node: Node) -> bool:
+    """Whether a node has entries of its argument only, none that are zero besides."""
+    if node.kind != VIEW or len(node.args) != 1:
+        return False
+    assert node.op.index_map is not None
+    return not node.op.index_map(node.attrs, node.args[0].type, node.type).guards
 
 
 def toposort(roots: Iterable[Node]) -> list[Node]:

@@ -79,6 +79,8 @@ class Reads(NamedTuple):
 
     def sources(self, node: Node) -> list[Access]:
         """What a node reads, light values at the same point written out: they are made of what is read for them."""
+        if not self.light:
+            return self.operands[node]
         found: list[Access] = []
         pending = list(reversed(self.operands[node]))
         while pending:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from exprc.ir.fault import LARGEST_ENTRY, Condition
-from exprc.ir.node import Node, make, rebuild
-from exprc.ir.op import VIEW
+from exprc.ir.node import Node, make, rearranges, rebuild
 from exprc.ops import TABLE, broadcast_to, constant_like, min_, not_, or_, where
 from exprc.schedule.access import Place
 from exprc.schedule.kernel import Expect
@@ -93,7 +92,7 @@ def _literals(condition: Node, side: bool) -> Choices:
 
 def _scalar_of(condition: Node) -> Node | None:
     """The scalar that a condition is everywhere, if it is one."""
-    while condition.shape and condition.kind == VIEW and len(condition.args) == 1:
+    while condition.shape and rearranges(condition):
         (condition,) = condition.args
     return None if condition.shape else condition
 

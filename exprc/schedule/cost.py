@@ -15,7 +15,19 @@ from exprc.ir.sizes import ONE, ZERO, Size, product
 from exprc.ir.types import BYTES
 from exprc.scalar.builder import reachable
 from exprc.schedule.body import body_program
-from exprc.schedule.kernel import ACCUMULATOR, TILE, Buffer, Kernel, Load, Loop, Nest, Plan, Statement, buffers_of
+from exprc.schedule.kernel import (
+    ACCUMULATOR,
+    TILE,
+    Buffer,
+    Kernel,
+    Load,
+    Loop,
+    Nest,
+    Plan,
+    Statement,
+    buffers_of,
+    statements_of,
+)
 
 BALANCE = 4.0  # operations in the time of a byte, on a processor of today: one core, vectors, memory beyond the caches
 TYPICAL = 1000  # the size for which it is asked what binds
@@ -32,6 +44,16 @@ class Work(NamedTuple):
         """Operations a byte where all sizes are `TYPICAL`."""
         sizes = dict.fromkeys(self.operations.dims() | self.bytes.dims(), TYPICAL)
         return self.operations.evaluate(sizes) / max(1, self.bytes.evaluate(sizes))
+
+
+def has_loops(kernel: Kernel) -> bool:
+    """Whether there is anything that a kernel does as often as a size says."""
+    return kernel.stream is not None or any(
+        axis.extent.terms or axis.extent.constant.constant is None
+        for statement in statements_of(kernel.body)
+        if isinstance(statement, Nest)
+        for axis in statement.axes
+    )
 
 
 def work_of(plan: Plan, kernel: Kernel) -> Work:

@@ -40,6 +40,9 @@ SLOW = {"div": 4, "sqrt": 4, "call": 30}  # instructions that take as long as se
 
 def recomputed(roots: Sequence[Node]) -> tuple[tuple[Node, ...], dict[Node, Node]]:
     """The graph with less to keep, and what became of each node."""
+    order = toposort(roots)
+    if not any(node.kind in (VIEW, CONTRACT, REDUCE) for node in order):
+        return tuple(roots), {node: node for node in order}
     rows: dict[Node, Node] = {}
     roots = rebuild(tuple(roots), _as_rows, rows)
     order = toposort(roots)
@@ -79,8 +82,10 @@ def with_light_values(reads: Reads, order: Sequence[Node], roots: Sequence[Node]
     results = frozenset(roots)
     light = frozenset(
         node for node in order
-        if node.kind == ELEMENTWISE and _is_light(node, work) and node.shape and node not in results
+        if node.kind == ELEMENTWISE and node.shape and _is_light(node, work) and node not in results
     )  # fmt: skip
+    if not light:
+        return reads, list(order)
     reads = reads._replace(light=light)
     wanted: set[object] = {reads.accesses[root].base for root in roots if root in reads.accesses}
     for node in reversed(order):
