@@ -44,6 +44,8 @@ def shaped(work: Work, scope: Scope, target: Target) -> Work:
     if work.vector >= 0:
         widest = max([BYTES[work.instructions[value].dtype] for value in body] or [8])
         lanes = target.vector_bits // 8 // max(widest, 4)
+    if target.halves and not nest.unroll and _is_tile(work, len(inner)):
+        lanes //= 2  # less is lost where the last vector of a row has few entries
     if work.reduces_lanes:
         lanes = min(lanes, lanes_of(nest))
         parts = lanes_of(nest) // lanes
@@ -149,16 +151,22 @@ def _copies(work: Work, target: Target, size: int) -> list[int]:
         return copies
     if not work.reductions or work.stores:
         return copies
-    tiled = rows > 0 and _shares(work, rows - 1)
     if work.reduces_lanes:
         room = target.registers * 3 // 4 // (work.parts * len(work.reductions))
-        if tiled and _shares(work, rows):
+        if rows > 0 and _shares(work, rows - 1) and _shares(work, rows):
             copies[rows - 1], copies[rows] = (4, 2) if room >= 8 else (2, 1)
+    elif _is_tile(work, size):
+        copies[rows - 1], copies[work.vector] = (8 if target.registers >= 32 else 6), 2
     elif size <= 2:
-        copies[work.vector] = 2 if tiled else 4
-        if tiled:
-            copies[rows - 1] = 6
+        copies[work.vector] = 4
     return copies
+
+
+def _is_tile(work: Work, size: int) -> bool:
+    """Whether sums beside the lanes are made for several rows out of the same vectors: a product of matrices."""
+    if work.vector < 1 or work.reduces_lanes or work.first_reduced == len(work.nest.axes):
+        return False
+    return bool(work.reductions) and not work.stores and size <= 2 and _shares(work, work.vector - 1)
 
 
 def _rows_in_turn(work: Work, scope: Scope, target: Target, size: int) -> tuple[list[int], Size | None]:

@@ -48,6 +48,8 @@ _WIDE = frozenset(
     )
 )  # fmt: skip
 
+_HALVING = ("znver4",)  # 512 bits in two steps of 256
+
 
 class Target(NamedTuple):
     """A machine to compile for.  `vector_bits` and `registers` are those of its vector registers.
@@ -68,6 +70,11 @@ class Target(NamedTuple):
     def is_x86(self) -> bool:
         """Whether it is of the x86-64 family."""
         return self.triple.startswith(_X86)
+
+    @property
+    def halves(self) -> bool:
+        """Whether the processor does a whole vector in two halves, so that twice as many short ones cost the same."""
+        return self.cpu in _HALVING and self.vector_bits == 512
 
     @property
     def is_windows(self) -> bool:
