@@ -6,6 +6,7 @@ Owns the grouping: the `rare` of one condition are decided by one branch.  Emits
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from exprc.scalar.builder import Instruction
@@ -47,14 +48,17 @@ def _detours(instructions: Sequence[Instruction], values: Sequence[int], kept: C
     for (_, condition), members in sorted(groups.items(), reverse=True):
         results = {value for value in members if value not in taken}
         inside: set[int] = set()
-        for value in reversed(values):
-            plain = instructions[value].op not in ("input", "const") and value not in kept and value not in results
-            if (
-                plain
-                and users.get(value)
-                and all(_serves(instructions, value, u, inside, results) for u in users[value])
-            ):
+        pending = [-instructions[value].args[1] for value in results]
+        heapify(pending)
+        while pending:  # the last values first, so that all users of a value are known when it comes
+            value = -heappop(pending)
+            own = value in users and value not in inside and value not in results and value not in kept
+            if not own or value not in ranks or instructions[value].op in ("input", "const"):
+                continue
+            if all(_serves(instructions, value, user, inside, results) for user in users[value]):
                 inside.add(value)
+                for arg in instructions[value].args:
+                    heappush(pending, -arg)
         if inside:
             taken |= inside | results
             found.append(Detour(condition, tuple(sorted(inside)), tuple(sorted(results))))

@@ -8,6 +8,7 @@ from exprc.scalar.builder import Builder
 from exprc.scalar.coefficients import ERF_FAR, ERF_NEAR, ERFC
 from exprc.scalar.exponential import exp2_normal, exp_pair
 from exprc.scalar.formats import chain, constants, polynomial, two_product, two_sum, two_sum_ordered
+from exprc.scalar.logistic import divide_pairs, quotient_pair
 
 ERF_IS_ONE, ERFC_IS_ZERO = 6.0, 28.0
 RAISED = {F64: 200, F32: 60}
@@ -47,13 +48,11 @@ def erfc(b: Builder, x: int) -> int:
 
 def _decline(b: Builder, x: int) -> tuple[int, int]:
     """e^(x^2) erfc(x) for x >= 0 as the sum of two numbers: (1 + w P(2 w - 1)) / (1 + 2 x) with w = x / (x + 4)."""
-    one, two, four, minus_one = constants(b, x, 1.0, 2.0, 4.0, -1.0)
-    w = b.div(x, b.add(x, four))
+    zero, one, two, four, minus_one = constants(b, x, 0.0, 1.0, 2.0, 4.0, -1.0)
+    w = divide_pairs(b, (x, zero), two_sum(b, four, x))
     u = b.fma(two, w, minus_one)
-    curve, curve_low = two_sum_ordered(b, one, b.mul(w, polynomial(b, u, b.mul(u, u), ERFC[b.dtype(x)])))
+    # In one chain: even and odd powers apart would cancel.
+    rest = chain(b, u, constants(b, x, *ERFC[b.dtype(x)]))
+    curve, curve_low = two_sum_ordered(b, one, b.mul(w, rest))
     below, below_low = two_sum(b, one, b.mul(two, x))
-    inverse = b.div(one, below)
-    factor = b.mul(curve, inverse)
-    minus = b.neg(factor)
-    rest = b.add(b.fma(minus, below, curve), b.fma(minus, below_low, curve_low))
-    return factor, b.mul(rest, inverse)
+    return quotient_pair(b, (curve, curve_low), (below, below_low))

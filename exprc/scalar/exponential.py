@@ -99,11 +99,12 @@ def exp_normal(b: Builder, x: int) -> int:
 
 
 def exp_pair(b: Builder, x: int, raised: int = 0) -> tuple[int, int]:
-    """2^raised e^x for x <= 0 as the sum of two numbers, to about a quarter more than the rounding of its argument."""
+    """2^raised e^x for x <= 0 as the sum of two numbers, to about a quarter of the last place; if raised, to less."""
     reduced = _reduce(b, clamp(b, x, *RANGE[b.dtype(x)]), 2 * format_of(b, x).bias + raised)
     (one,) = constants(b, x, 1.0)
     linear, lost = two_sum_ordered(b, one, reduced.remainder)
-    high, low = two_sum_ordered(b, linear, b.add(lost, _beyond_linear(b, reduced)))
+    beyond = b.add(lost, _beyond_linear(b, reduced))
+    high, low = two_sum_ordered(b, linear, b.add(beyond, reduced.remainder_error) if raised else beyond)
     first, second = _two_factors(b, reduced.biased)
     return b.mul(b.mul(high, first), second), b.mul(b.mul(low, first), second)
 
