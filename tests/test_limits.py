@@ -283,3 +283,14 @@ def test_mistakes_do_not_end_the_watching(monkeypatch: pytest.MonkeyPatch, capsy
 def test_a_program_that_is_not_there_cannot_be_watched(capsys: Captured) -> None:
     assert run(["build", "missing.expr", "--watch"]) == 1
     assert "cannot read `missing.expr`" in capsys.readouterr().err
+
+
+def test_nan_is_no_limit(capsys: Captured) -> None:
+    assert run(["check", "model.expr", "--max-time", "nan"]) == 2
+    assert "nan is no number of seconds" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_command_line_is_short(capsys: Captured) -> None:
+    for words in (["check", "model.expr", "--dim", f"n={'9' * 100_000}"], ["doc", "x" * 100_000], ["x" * 100_000]):
+        assert run(words) == 2
+        assert len(capsys.readouterr().err) < 1000

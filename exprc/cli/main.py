@@ -16,6 +16,7 @@ import click
 
 from exprc import __version__
 from exprc.cli.session import Session
+from exprc.cli.text import cut
 from exprc.diagnostics import EXIT_BUG, EXIT_LIMIT, EXIT_USER, Diagnostic, ExprcError
 
 COMMANDS = {
@@ -126,6 +127,7 @@ def outcome(work: Callable[[], None], session: Session) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as problem:
+        problem.message = cut(problem.message)
         problem.show()
         return problem.exit_code
     except ExprcError as error:

@@ -77,7 +77,7 @@ def limit_options(function: Function) -> Function:
     for option in (
         click.option("--max-memory", metavar="SIZE", callback=_read_memory,
                      help="Give up, with exit code 3, when the work takes more memory, as in 500M or 2G."),
-        click.option("--max-time", metavar="S", type=click.FloatRange(min=0, min_open=True),
+        click.option("--max-time", metavar="S", type=click.FloatRange(min=0, min_open=True), callback=_a_number,
                      help="Give up, with exit code 3, when the work takes more seconds."),
     ):  # fmt: skip
         function = option(function)
@@ -158,6 +158,13 @@ def _read_dim(text: str) -> tuple[str, int]:
     if value >= 2**63:
         raise click.BadParameter(f"{text!r}: a size fits 64 bits, so it is less than 2^63", param_hint="--dim")
     return normal(name.strip()), value
+
+
+def _a_number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """NaN is in every range, and no time is longer than it."""
+    if value is not None and value != value:
+        raise click.BadParameter("nan is no number of seconds", context, parameter)
+    return value
 
 
 def _read_memory(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, str] | None:
