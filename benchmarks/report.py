@@ -21,7 +21,8 @@ INTRODUCTION = """\
 # Performance
 
 Written by `python benchmarks/run.py --python PYTHON` from `benchmarks/measurements.jsonl`; run it again rather than
-edit this page. Each row tells on which commit of the compiler it was measured, and when.
+edit this page. Each row tells on which commit of the compiler it was measured, when (UTC), and how many processes were
+waiting for the machine's cores then: figures of a busy machine are worse, and their medians more than their ratios.
 
 Libraries are built with the options that `exprc build` has by default, without `--dim`: all sizes are known at run time
 only. All sides of a row are measured in turn, in several rounds, each in a process of its own, so that a busy moment
@@ -50,7 +51,8 @@ A call takes NumPy arrays and gives a loss as a number and arrays as NumPy array
 handed over before (`model.E.bind(X=X, y=y)`, JAX's and PyTorch's own arrays, PyTensor's shared variables, CasADi's
 buffers), and that a call takes the params only; NumPy and Numba make no difference between the two. The ratio is the
 best peer's time over exprc's, by medians and by least times: above 1, exprc is the faster. Peers have the numerically
-sound form of each program that a person who knows them would write, Numba loops by hand.
+sound form of each program that a person who knows them would write, Numba loops by hand. Those more than eight times
+slower than the fastest are measured in two rounds only.
 """
 
 COMPILING = """\
@@ -304,7 +306,7 @@ def _megabytes(size: int) -> str:
 
 
 def _when(group: Group) -> str:
-    return f"{group.code}, {group.date}"
+    return f"{group.code}, {group.date}, {group.load:.0f}"
 
 
 def _table(heads: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> str:
