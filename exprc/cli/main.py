@@ -127,7 +127,7 @@ def outcome(work: Callable[[], None], session: Session) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as problem:
-        problem.message = cut(problem.message)
+        vars(problem)["message"] = cut(problem.message)  # `show` prints it; click declares it final
         problem.show()
         return problem.exit_code
     except ExprcError as error:
