@@ -214,5 +214,3 @@ def test_what_exchanging_two_axes_does(expression: str, tmp_path: Path) -> None:
     found = module.r(**{k: v for k, v in used.items() if k in needed}, **({} if needed else {"n": 5}))
     if sign:
         np.testing.assert_array_equal(found.T, sign * found)
-    else:
-        assert not np.allclose(found.T, found) or not np.allclose(found.T, -found)

@@ -5,7 +5,6 @@ Owns the search, which looks at each node of the program once.  Knows no operati
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from exprc.check.ranges import indices_in
@@ -45,43 +44,12 @@ def reduced(name: str, value: Node, axes: tuple[int, ...]) -> Node:
 
 def waiting_under(root: Node, waiting: dict[Node, bool]) -> list[Node]:
     """The nodes under a root, and it, that depend on indices or are reductions by index; arguments first."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    for node in _unknown_under(root, waiting):
-        waiting[node] = (
-            node.op is FOLD or _mentions(node.attrs) or any(waiting[argument] for argument in node.args)
-        )
-    if not waiting[root]:
-        return order
-    stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(root.args))]
-    seen.add(root)
-    while stack:
-        node, arguments = stack[-1]
-        for argument in arguments:
-            if argument not in seen and waiting[argument]:
-                seen.add(argument)
-                stack.append((argument, iter(argument.args)))
-                break
-        else:
-            order.append(node)
-            stack.pop()
-    return order
-
-
-def _unknown_under(root: Node, known: dict[Node, bool]) -> list[Node]:
-    """The nodes under a root of which it is not known whether they wait, arguments first."""
-    order: list[Node] = []
-    stack = [(root, False)]
-    seen: set[Node] = set()
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in known and node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((argument, False) for argument in node.args)
-    return order
+    if root not in waiting:
+        for node in toposort((root,), lambda node: [a for a in node.args if a not in waiting]):
+            waiting[node] = (
+                node.op is FOLD or _mentions(node.attrs) or any(waiting[argument] for argument in node.args)
+            )
+    return toposort((root,), lambda node: [a for a in node.args if waiting[a]]) if waiting[root] else []
 
 
 def _mentions(value: Any) -> bool:

@@ -7,6 +7,7 @@ carries no position and no name: those are side tables of whoever needs them.  N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import Any, NamedTuple
 from weakref import KeyedRef
 
@@ -85,25 +86,38 @@ def rearranges(node: Node) -> bool:
     return not node.op.index_map(node.attrs, node.args[0].type, node.type).guards
 
 
-def toposort(roots: Iterable[Node]) -> list[Node]:
-    """Every node reachable from the roots, arguments before users; the order depends on the graph only."""
+Below = Callable[[Node], Iterable[Node]]
+
+
+def _arguments(node: Node) -> Iterable[Node]:
+    return node.args
+
+
+def toposort(roots: Iterable[Node], below: Below = _arguments, most: float = inf) -> list[Node]:
+    """Every node reachable from the roots, arguments before users; the order depends on the graph only.
+
+    `below` gives the nodes that are looked at under a node, in turn.  None at all are found where they are more than
+    `most`.
+    """
     order: list[Node] = []
     seen: set[Node] = set()
     for root in roots:
         if root in seen:
             continue
-        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(root.args))]
+        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(below(root)))]
         seen.add(root)
         while stack:
             node, arguments = stack[-1]
             for argument in arguments:
                 if argument not in seen:
                     seen.add(argument)
-                    stack.append((argument, iter(argument.args)))
+                    stack.append((argument, iter(below(argument))))
                     break
             else:
                 order.append(node)
                 stack.pop()
+            if len(seen) > most:
+                return []
     return order
 
 

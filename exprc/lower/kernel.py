@@ -11,12 +11,11 @@ from typing import NamedTuple
 from exprc.ir.types import FLOATS
 from exprc.lower.address import Place, Scope, Used, rows_of
 from exprc.lower.emit import Function, Module
-from exprc.lower.reduce import neutral
 from exprc.lower.scratch import Layout, is_direct, scratch_layout, slot
 from exprc.lower.sizes import size_value
 from exprc.lower.statements import flat_nest, lower_statements
 from exprc.lower.target import Target
-from exprc.schedule.kernel import ARGUMENT, Constant, Kernel, Plan, Statement, Stream, buffers_in, cut
+from exprc.schedule.kernel import ARGUMENT, Constant, Kernel, Plan, Statement, Stream, buffers_in, cut, neutral
 
 MOST_INSTRUCTIONS = 1500  # of kernels' statements in one function: code generation is superlinear in its size
 

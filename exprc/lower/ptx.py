@@ -31,13 +31,13 @@ from exprc.lower.ptx_launch import (
     outer_axes,
     plan_launches,
 )
-from exprc.lower.reduce import combined, neutral
+from exprc.lower.reduce import combined
 from exprc.lower.scratch import Layout, scratch_layout
 from exprc.lower.sizes import size_value
 from exprc.lower.target import Target
 from exprc.lower.values import convert
 from exprc.lower.writes import store_all
-from exprc.schedule.kernel import ARGUMENT, MOST_CHUNKS, Accumulator, Plan
+from exprc.schedule.kernel import ARGUMENT, MOST_CHUNKS, Accumulator, Plan, neutral
 
 TRIPLE = "nvptx64-nvidia-cuda"
 BARRIER = "llvm.nvvm.barrier.cta.sync.aligned.all"

@@ -16,8 +16,6 @@ from exprc.diagnostics import Diagnostic, KnownLimit
 from exprc.ir.index import Affine, Variable, affine_constant
 from exprc.ir.sizes import Size, constant, product
 from exprc.ir.types import BYTES, F32
-from exprc.lower.reduce import running_dtype
-from exprc.lower.shape import lanes_of
 from exprc.schedule.kernel import (
     MOST_CHUNKS,
     TILE,
@@ -40,6 +38,8 @@ from exprc.schedule.kernel import (
     Write,
     chunk_length,
     chunk_limit,
+    lanes_of,
+    running_dtype,
 )
 
 EACH, SUM, COMBINE = "each", "sum", "combine"

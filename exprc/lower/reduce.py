@@ -5,29 +5,10 @@ Owns the arithmetic of the order of sums; must not know loops or memory.
 
 from __future__ import annotations
 
-from exprc.ir.types import BOOL, F64, FLOATS
+from exprc.ir.types import BOOL, FLOATS
 from exprc.lower.emit import Function, overload, register_type, vector_type
 
 _OPERATORS = {"add": "add", "mul": "mul", "and": "and", "or": "or"}
-_LARGEST = {"i64": 2**63 - 1, "i32": 2**31 - 1}
-
-
-def running_dtype(combine: str, dtype: str) -> str:
-    """The dtype of a running result: sums and products of floats are f64."""
-    return F64 if combine in ("add", "mul") and dtype in FLOATS else dtype
-
-
-def neutral(combine: str, dtype: str) -> float | int | bool:
-    """What changes nothing when it is combined."""
-    if combine in ("add", "or"):
-        return False if dtype == BOOL else 0
-    if combine in ("mul", "and"):
-        return True if dtype == BOOL else 1
-    if dtype in FLOATS:
-        return float("-inf") if combine == "max" else float("inf")
-    if dtype == BOOL:
-        return combine == "min"
-    return -_LARGEST[dtype] - 1 if combine == "max" else _LARGEST[dtype]
 
 
 def combined(function: Function, combine: str, dtype: str, left: str, right: str, lanes: int) -> str:

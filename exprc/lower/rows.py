@@ -14,11 +14,12 @@ from exprc.lower.emit import literal, register_type
 from exprc.lower.frame import Frame
 from exprc.lower.loops import extent_of, run_step
 from exprc.lower.memory import lane_mask
-from exprc.lower.reduce import combine_lanes, combined, running_dtype
+from exprc.lower.reduce import combine_lanes, combined
 from exprc.lower.running import Running, in_panels, panel_sums, reduced
 from exprc.lower.shape import SLOTS_BYTES, slot_bytes, slot_dtype
 from exprc.lower.values import convert
 from exprc.lower.writes import join_parts, put_rows
+from exprc.schedule.kernel import running_dtype
 
 
 def rows_in_groups(frame: Frame) -> None:

@@ -13,9 +13,10 @@ from exprc.lower.analysis import Reduction, Work
 from exprc.lower.emit import literal, overload, register_type
 from exprc.lower.frame import Copy, Frame
 from exprc.lower.loops import extent_of, run_axis
-from exprc.lower.reduce import combined, neutral, running_dtype
+from exprc.lower.reduce import combined
 from exprc.lower.values import convert
 from exprc.lower.writes import combine_parts, copies_at_once, outer_axes, store_all
+from exprc.schedule.kernel import neutral, running_dtype
 
 Running = list[list[str]]  # for each reduction the names of its running values
 Pairs = list[tuple[str, str]]  # types and values

@@ -6,13 +6,12 @@ Owns every choice that changes no result; emits nothing.
 from __future__ import annotations
 
 from exprc.ir.sizes import ONE, ZERO, Size, product
-from exprc.ir.types import BOOL, BYTES, F32, FLOATS
+from exprc.ir.types import BOOL, BYTES, F32
 from exprc.lower.address import Rows, Scope
 from exprc.lower.analysis import Reduction, Work
 from exprc.lower.rare import Detour
-from exprc.lower.reduce import running_dtype
 from exprc.lower.target import Target
-from exprc.schedule.kernel import LANES, Nest
+from exprc.schedule.kernel import lanes_of, running_dtype
 
 LARGE_BODY = 60  # above it, every step of the vector axis is masked: one copy of the body
 DOUBLED_BODY = 400  # up to it, two vectors a step nevertheless: the processor does not see the next step
@@ -21,13 +20,6 @@ SMALL_BODY = 12  # up to it, several steps are done at once
 PLAIN_BODY = 2  # below it, the sum of a row waits for memory
 NEAR_BYTES = 1 << 20  # what the second cache holds
 SLOTS_BYTES = 2048  # on the stack, for the lanes of a group of rows
-
-
-def lanes_of(nest: Nest) -> int:
-    """The virtual lanes of a nest that reduces over its vector axis: those of its widest float dtype."""
-    dtypes = {instruction.dtype for instruction in nest.body}
-    candidates = dtypes & FLOATS or dtypes
-    return min(LANES[dtype] for dtype in candidates)
 
 
 def shaped(work: Work, scope: Scope, target: Target) -> Work:

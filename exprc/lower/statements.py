@@ -13,7 +13,6 @@ from exprc.lower.emit import register_type
 from exprc.lower.faults import raise_fault
 from exprc.lower.memory import load_scalar
 from exprc.lower.nest import lower_nest
-from exprc.lower.reduce import neutral
 from exprc.lower.target import Target
 from exprc.schedule.kernel import (
     Axis,
@@ -28,6 +27,7 @@ from exprc.schedule.kernel import (
     Statement,
     Swap,
     Write,
+    neutral,
 )
 
 

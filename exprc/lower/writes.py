@@ -10,9 +10,9 @@ from exprc.lower.analysis import Reduction, Work, misuse
 from exprc.lower.emit import register_type
 from exprc.lower.frame import Copy, Frame
 from exprc.lower.memory import Lanes, load_lanes, load_scalar, store_lanes, store_scalar
-from exprc.lower.reduce import combine_lanes, combined, running_dtype
+from exprc.lower.reduce import combine_lanes, combined
 from exprc.lower.values import convert
-from exprc.schedule.kernel import Write
+from exprc.schedule.kernel import Write, running_dtype
 
 
 def store_all(frame: Frame) -> None:

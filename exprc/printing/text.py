@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from exprc.ir.node import Node
+from exprc.ir.node import Node, toposort
 from exprc.ir.op import COMPOSITE, CONTRACT, ELEMENTWISE, PROJECT, REDUCE, SCAN
 from exprc.printing.loops import LoopHead, local_names, loop_head, loop_pieces, parameters
 from exprc.printing.operations import operation_piece
@@ -150,19 +150,12 @@ class _Writer:
     def _visible(self, roots: Sequence[Node]) -> list[Node]:
         """The nodes under the roots, not looking below named ones, arguments first."""
         near = self._nearest(roots)
-        order: list[Node] = []
-        seen: set[Node] = set()
-        stack = [(root, False) for root in reversed(roots)]
-        while stack:
-            node, done = stack.pop()
-            if done:
-                order.append(node)
-            elif node not in seen:
-                seen.add(node)
-                stack.append((node, True))
-                if self._given(node) is None:
-                    stack.extend((argument, False) for argument in reversed(node.args) if not near or argument in near)
-        return order
+
+        def below(node: Node) -> list[Node]:
+            shown = node.args if self._given(node) is None else ()
+            return [argument for argument in shown if not near or argument in near]
+
+        return toposort(roots, below)
 
     def _nearest(self, roots: Sequence[Node]) -> set[Node]:
         """The nodes next to the roots where only so many are asked for; else none."""

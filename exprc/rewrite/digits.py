@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from exprc.ir.node import Node
+from exprc.ir.node import Node, toposort
 from exprc.ops import TABLE, leaves
 from exprc.ops.leaves import constant_value
 from exprc.ops.reductions import BESIDE
@@ -60,19 +60,7 @@ def _is_worse(first: Sequence[Node], second: Sequence[Node], numbers: Mapping[No
 
 def _order(root: Node, inputs: Set[Node]) -> list[Node]:
     """The nodes of a form, arguments first."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack = [(root, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            if not _is_atom(node, inputs):
-                stack.extend((argument, False) for argument in reversed(node.args))
-    return order
+    return toposort((root,), lambda node: () if _is_atom(node, inputs) else node.args)
 
 
 def _is_atom(node: Node, inputs: Set[Node]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from exprc.ir.node import Node
+from exprc.ir.node import Node, toposort
 from exprc.ir.op import ELEMENTWISE
 from exprc.ops import TABLE
 from exprc.ops.leaves import constant_value
@@ -31,20 +31,7 @@ def is_arithmetic(node: Node) -> bool:
 
 def region_of(root: Node, opaque: Set[Node]) -> list[Node] | None:
     """The arithmetic nodes under a root in topological order; None where there are too many."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack = [(root, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            if len(seen) > MOST_REGION:
-                return None
-            stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args) if _inside(a, opaque))
-    return order
+    return toposort((root,), lambda node: [a for a in node.args if _inside(a, opaque)], MOST_REGION) or None
 
 
 def _inside(node: Node, opaque: Set[Node]) -> bool:

@@ -13,7 +13,7 @@ from exprc.ir.index import Affine, IndexMap, axis
 from exprc.ir.node import Node
 from exprc.ir.op import CONTRACT, ELEMENTWISE, REDUCE
 from exprc.ir.sizes import Size, constant
-from exprc.ir.types import BOOL, F64, FLOATS
+from exprc.ir.types import BOOL, FLOATS
 from exprc.ops import TABLE, leaves
 from exprc.schedule.access import Access, Domain, Place, Reads, rename
 from exprc.schedule.blocks import PAIR_BLOCK, ROWS, START, Inner
@@ -36,6 +36,8 @@ from exprc.schedule.kernel import (
     Statement,
     Stream,
     Write,
+    neutral,
+    running_dtype,
 )
 from exprc.schedule.phases import Home, stream_position
 from exprc.schedule.vectors import choose_vector
@@ -124,10 +126,8 @@ def adds_up(node: Node, scope: Scope) -> bool:
 
 def open_sum(node: Node, scope: Scope) -> Nest:
     """The nest that starts what a node adds up: a tile of its own, f64 for sums of floats."""
-    from exprc.schedule.sums import neutral
-
     assert scope.stream is not None
-    dtype = F64 if node.type.is_float and _combine(node) in ("add", "mul") else node.dtype
+    dtype = running_dtype(_combine(node), node.dtype)
     position = stream_position(scope.reads.domains[node], scope.homes[node])
     assert position is not None
     shape = (*node.shape[:position], constant(scope.stream.block), *node.shape[position + 1 :])
@@ -302,7 +302,7 @@ def _writes(node: Node, body: Body, stream_axis: int | None, loops: Domain, scop
     own = tuple(body.names[i] for i in own_loops.result)
     if scope.stream is not None and stream_axis in own_loops.reduced:
         assert node.kind in (REDUCE, CONTRACT)
-        dtype = F64 if node.type.is_float and _combine(node) in ("add", "mul") else node.dtype
+        dtype = running_dtype(_combine(node), node.dtype)
         buffer = scope.new_buffer("a", dtype, node.shape, ACCUMULATOR)
         scope.accumulators.append(Accumulator(buffer, _combine(node), place.buffer))
         return [Write(buffer.name, own, body.values[node], _combine(node), accumulate=True)]

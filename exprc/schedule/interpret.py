@@ -35,10 +35,12 @@ from exprc.schedule.kernel import (
     Write,
     chunk_length,
     chunk_limit,
+    neutral,
+    running_dtype,
 )
 from exprc.schedule.machine import Machine, Variables
 from exprc.schedule.show import show_statement, show_write
-from exprc.schedule.sums import combined, neutral, order_of, reduced, running_dtype
+from exprc.schedule.sums import combined, order_of, reduced
 
 if TYPE_CHECKING:
     import numpy as np

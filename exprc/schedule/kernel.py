@@ -30,11 +30,13 @@ from typing import Any, NamedTuple, TypeAlias
 from exprc.ir.index import Affine, Guard
 from exprc.ir.op import Op
 from exprc.ir.sizes import Size
+from exprc.ir.types import BOOL, F64, FLOATS
 
 LANES = {"f64": 16, "f32": 32, "i64": 16, "i32": 32, "bool": 32}
 SUM_PANEL, PRODUCT_PANEL = 32, 256
 MOST_CHUNKS = 64
 PARTIALS_BYTES = 4 << 20
+_LARGEST = {"i64": 2**63 - 1, "i32": 2**31 - 1}
 
 ARGUMENT, RESULT, WORKSPACE, TILE, ACCUMULATOR = "argument", "result", "workspace", "tile", "accumulator"
 
@@ -269,6 +271,28 @@ class Plan(NamedTuple):
     results: tuple[Buffer, ...]
     workspace: tuple[Buffer, ...]
     kernels: tuple[Kernel, ...]
+
+
+def lanes_of(nest: Nest) -> int:
+    """The virtual lanes of a nest that reduces over its vector axis: those of its widest float, else of its widest
+    dtype."""
+    dtypes = {instruction.dtype for instruction in nest.body}
+    return min(LANES[dtype] for dtype in dtypes & FLOATS or dtypes)
+
+
+def running_dtype(combine: str, dtype: str) -> str:
+    """In what results are kept while values are combined: sums and products of floats in f64."""
+    return F64 if combine in ("add", "mul") and dtype in FLOATS else dtype
+
+
+def neutral(combine: str, dtype: str) -> float | int | bool:
+    """What changes nothing when it is combined."""
+    if dtype == BOOL:
+        return combine in ("and", "min", "mul")
+    if combine in ("add", "mul"):
+        return int(combine == "mul")
+    largest = float("inf") if dtype in FLOATS else _LARGEST[dtype]
+    return largest if combine == "min" else -largest - (dtype not in FLOATS)
 
 
 def buffers_of(plan: Plan) -> dict[str, Buffer]:

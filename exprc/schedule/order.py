@@ -17,15 +17,4 @@ def evaluation_order(roots: Iterable[Node]) -> list[Node]:
     depths: dict[Node, int] = {}
     for node in toposort(roots):
         depths[node] = 1 + max([depths[argument] for argument in node.args], default=0)
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack = [(root, False) for root in reversed(roots)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend([(argument, False) for argument in sorted(node.args, key=depths.__getitem__)])
-    return order
+    return toposort(roots, lambda node: sorted(node.args, key=depths.__getitem__)[::-1])

@@ -196,7 +196,7 @@ class _Builder:
 
 def _long_sizes(inputs: Sequence[tuple[str, Node]]) -> tuple[Size, ...]:
     """The sizes of which there may be very many: the first axes of data and of what is declared first."""
-    data = [node for _, node in inputs if node.shape and "input" in node.attrs]
+    data = [node for _, node in inputs if node.shape and node.attrs[1] == "input"]
     first = [node for _, node in inputs if node.shape][:1]
     return tuple(s for s in dict.fromkeys(node.shape[0] for node in (*data, *first)) if s.constant is None)
 

@@ -165,20 +165,7 @@ def _viewed(view: Node, leaf: Node) -> Node:
 def _element_wise(root: Node, most: int = MOST_NODES) -> list[Node]:
     """The element-wise nodes under a node that are reached through such only, arguments first; none where there are
     more than so many."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((a, False) for a in node.args if a.kind == ELEMENTWISE and a not in seen)
-        if len(seen) > most:
-            return []
-    return order
+    return toposort((root,), lambda node: [a for a in node.args if a.kind == ELEMENTWISE], most)
 
 
 def _leaves(inside: Sequence[Node]) -> dict[Node, None]:

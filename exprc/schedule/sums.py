@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exprc.ir.types import BOOL, F32, F64, FLOATS, NUMPY_NAMES
+from exprc.ir.types import F32, F64, NUMPY_NAMES
 from exprc.scalar.fused import fused_multiply_add
-from exprc.schedule.kernel import LANES, Nest
+from exprc.schedule.kernel import Nest, lanes_of, neutral, running_dtype
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-_LARGEST = {"i64": 2**63 - 1, "i32": 2**31 - 1}
 
 
 class Order(NamedTuple):
@@ -37,28 +36,6 @@ class Order(NamedTuple):
 def order_of(nest: Nest, combine: str, dtype: str) -> Order:
     """The order in which a nest combines values of a dtype."""
     return Order(combine, dtype, lanes_of(nest) if nest.vector in nest.reduced else 1, nest.panel)
-
-
-def lanes_of(nest: Nest) -> int:
-    """The virtual lanes of a nest that reduces over its vector axis: those of its widest float, else of its widest
-    dtype."""
-    dtypes = {instruction.dtype for instruction in nest.body}
-    return min(LANES[dtype] for dtype in dtypes & FLOATS or dtypes)
-
-
-def running_dtype(combine: str, dtype: str) -> str:
-    """In what results are kept while values are combined: sums and products of floats in f64."""
-    return F64 if combine in ("add", "mul") and dtype in FLOATS else dtype
-
-
-def neutral(combine: str, dtype: str) -> float | int | bool:
-    """What changes nothing when it is combined."""
-    if dtype == BOOL:
-        return combine in ("and", "min", "mul")
-    if combine in ("add", "mul"):
-        return int(combine == "mul")
-    largest = float("inf") if dtype in FLOATS else _LARGEST[dtype]
-    return largest if combine == "min" else -largest - (dtype not in FLOATS)
 
 
 def combined(combine: str, left: Array, right: Array) -> Array:
